@@ -1,6 +1,9 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod host;
+pub mod monitor;
+pub mod nix;
+pub mod plan;
 
 use std::process::ExitCode;
 

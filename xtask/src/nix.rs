@@ -1,0 +1,3 @@
+pub mod event;
+pub mod process;
+pub mod store_path;
