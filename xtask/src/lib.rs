@@ -4,6 +4,8 @@ pub mod host;
 pub mod monitor;
 pub mod nix;
 pub mod plan;
+pub mod report;
+pub mod ui;
 
 use std::process::ExitCode;
 

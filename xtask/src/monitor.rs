@@ -30,7 +30,9 @@ pub struct Monitor {
     totals: BTreeMap<u64, Progress>,
     builds_total: BTreeSet<u64>,
     ended: BTreeMap<String, Build>,
-    credits: u64,
+    /// Ends of builds that Nix has counted, and that no `stop` was matched with yet.
+    succeeded: u64,
+    failed: u64,
 }
 
 /// A build that runs, or ran.
@@ -70,10 +72,13 @@ pub enum Change {
         drv: String,
         took: Duration,
     },
-    /// The build stopped, and not because it had succeeded: it failed, or was cancelled.
-    Ended {
+    Failed {
         drv: String,
         took: Duration,
+    },
+    /// The build was stopped because another one had failed, or because we were told to.
+    Cancelled {
+        drv: String,
     },
     Copying {
         path: String,
@@ -166,13 +171,17 @@ impl Monitor {
             return None;
         }
         self.ended.insert(drv.clone(), build);
-        // `stop` has no status. Nix raises its count of finished builds just before the stop of one that succeeded.
-        if self.credits > 0 {
-            self.credits -= 1;
+        // `stop` has no status, but Nix raises its counts just before the stop of a build that ended by itself.
+        if self.succeeded > 0 {
+            self.succeeded -= 1;
             self.built.insert(drv.clone(), took);
             return Some(Change::Finished { drv, took });
         }
-        Some(Change::Ended { drv, took })
+        if self.failed > 0 {
+            self.failed -= 1;
+            return Some(Change::Failed { drv, took });
+        }
+        Some(Change::Cancelled { drv })
     }
 
     fn log(&mut self, id: u64, line: &str) -> Option<Change> {
@@ -190,7 +199,8 @@ impl Monitor {
             *known = progress;
         } else if self.builds_total.contains(&id) {
             let before = self.totals.insert(id, progress).unwrap_or_default();
-            self.credits += progress.done.saturating_sub(before.done);
+            self.succeeded += progress.done.saturating_sub(before.done);
+            self.failed += progress.failed.saturating_sub(before.failed);
         }
     }
 
@@ -357,7 +367,9 @@ mod tests {
 
     #[test]
     fn success() {
-        check("success-trixie", expect![[r#"
+        check(
+            "success-trixie",
+            expect![[r#"
             planned 12
             built leaf-3.drv
             built mid-1.drv
@@ -371,8 +383,11 @@ mod tests {
             built leaf-4.drv
             built leaf-1.drv
             built top-1.drv
-            running 0"#]]);
-        check("success-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "success-sid",
+            expect![[r#"
             planned 12
             built leaf-1.drv
             built all.drv
@@ -386,11 +401,17 @@ mod tests {
             built mid-3.drv
             built top-1.drv
             built leaf-4.drv
-            running 0"#]]);
-        check("uptodate-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "uptodate-trixie",
+            expect![[r#"
             planned 0
-            running 0"#]]);
-        check("substitute-http-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "substitute-http-sid",
+            expect![[r#"
             planned 0
             copied top-1
             copied mid-1
@@ -402,40 +423,61 @@ mod tests {
             copied leaf-1
             copied top-2
             copied mid-3
-            running 0"#]]);
+            running 0"#]],
+        );
     }
 
     #[test]
     fn failures() {
-        check("fail-trixie", expect![[r#"
+        check(
+            "fail-trixie",
+            expect![[r#"
             planned 1
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]]);
-        check("fail-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "fail-sid",
+            expect![[r#"
             planned 1
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]]);
-        check("failtop-keepgoing-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "failtop-keepgoing-trixie",
+            expect![[r#"
             planned 4
             built leaf-3.drv
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
             failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]]);
-        check("failtop-keepgoing-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "failtop-keepgoing-sid",
+            expect![[r#"
             planned 4
             built leaf-3.drv
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
             failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]]);
-        check("failtop-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "failtop-trixie",
+            expect![[r#"
             planned 4
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]]);
-        check("failtop-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "failtop-sid",
+            expect![[r#"
             planned 4
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]]);
-        check("daemon-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "daemon-trixie",
+            expect![[r#"
             planned 7
             built leaf-2.drv
             built leaf-1.drv
@@ -443,8 +485,11 @@ mod tests {
             built mid-1.drv
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
             failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]]);
-        check("daemon-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "daemon-sid",
+            expect![[r#"
             planned 7
             built leaf-1.drv
             built leaf-2.drv
@@ -452,30 +497,45 @@ mod tests {
             built mid-1.drv
             failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
             failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]]);
-        check("eval-thrown-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "eval-thrown-trixie",
+            expect![[r#"
             planned 0
             error custom message
             second line
-            running 0"#]]);
-        check("eval-thrown-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "eval-thrown-sid",
+            expect![[r#"
             planned 0
             error custom message
             second line
-            running 0"#]]);
-        check("sigint-trixie", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "sigint-trixie",
+            expect![[r#"
             planned 1
             error interrupted by the user
-            running 0"#]]);
-        check("sigint-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "sigint-sid",
+            expect![[r#"
             planned 1
             error interrupted by the user
-            running 0"#]]);
+            running 0"#]],
+        );
     }
 
     #[test]
     fn a_remote_build_counts_once() {
-        check("remote-build-trixie", expect![[r#"
+        check(
+            "remote-build-trixie",
+            expect![[r#"
             planned 4
             built phases.drv
             built leaf-1.drv
@@ -483,8 +543,11 @@ mod tests {
             built leaf-2.drv
             error message from builder
             error bad JSON log message from the derivation builder: [json.exception.parse_error.101] parse error at line 1, column 4: syntax error while parsing object key - invalid literal; last read: '{ no'; expected string literal
-            running 0"#]]);
-        check("remote-build-sid", expect![[r#"
+            running 0"#]],
+        );
+        check(
+            "remote-build-sid",
+            expect![[r#"
             planned 4
             built mid-1.drv
             built leaf-2.drv
@@ -496,6 +559,7 @@ mod tests {
             copied leaf-2
             error message from builder
             error bad JSON log message from the derivation builder: [json.exception.parse_error.101] parse error at line 1, column 4: syntax error while parsing object key - invalid literal; last read: '{ no'; expected string literal
-            running 0"#]]);
+            running 0"#]],
+        );
     }
 }

@@ -247,27 +247,77 @@ mod tests {
     #[test]
     fn build() {
         let build = Build { installables: text(&["./aleph#toplevel", ".#a"]), ..Build::default() };
-        check(Step::Build(build.clone()), &Settings::default(), expect!["nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
+        check(
+            Step::Build(build.clone()),
+            &Settings::default(),
+            expect![
+                "nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
         let build = Build { keep_going: true, jobs: Some(2), extra: text(&["--impure"]), ..build };
         let settings =
             Settings { offline: true, sandbox: false, accept_flake_config: true, connect_timeout: 9 };
-        check(Step::Build(build), &settings, expect!["nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --impure --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false"]);
+        check(
+            Step::Build(build),
+            &settings,
+            expect![
+                "nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --impure --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false"
+            ],
+        );
     }
 
     #[test]
     fn others() {
         let settings = Settings::default();
-        check(Step::Root { path: "/nix/store/x".into(), link: "result x".into() }, &settings, expect!["nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
-        check(Step::PathInfo { paths: text(&["/nix/store/x"]) }, &settings, expect!["nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
-        check(Step::DevEnv { installable: ".#a".into(), profile: "p".into() }, &settings, expect!["nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
+        check(
+            Step::Root { path: "/nix/store/x".into(), link: "result x".into() },
+            &settings,
+            expect![
+                "nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::PathInfo { paths: text(&["/nix/store/x"]) },
+            &settings,
+            expect![
+                "nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
+            &settings,
+            expect![
+                "nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
         check(
             Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
             &settings,
-            expect!["nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'"],
+            expect![
+                "nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'"
+            ],
         );
-        check(Step::Metadata { flake: ".".into() }, &settings, expect!["nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
-        check(Step::FlakeCheck { flake: ".".into(), build: false }, &settings, expect!["nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
-        check(names(".", "packages", Vec::new()), &settings, expect!["nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"]);
+        check(
+            Step::Metadata { flake: ".".into() },
+            &settings,
+            expect![
+                "nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::FlakeCheck { flake: ".".into(), build: false },
+            &settings,
+            expect![
+                "nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            names(".", "packages", Vec::new()),
+            &settings,
+            expect![
+                "nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
     }
 
     #[test]
