@@ -1,0 +1,60 @@
+//! A flake of the workspace: a directory with a `flake.nix`.
+
+use std::fs;
+use std::io;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::flake_source::FlakeSource;
+use super::lock::Lock;
+
+/// A directory with a `flake.nix`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flake {
+    /// The last component of the directory, or all of it where two flakes would have the same name; `.` is the root.
+    pub name: String,
+    /// Relative to the root of the workspace; `.` is the root.
+    pub dir: Utf8PathBuf,
+}
+
+impl Flake {
+    /// A file of the flake relative to the root, as messages name it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Utf8PathBuf {
+        if self.dir == "." { Utf8PathBuf::from(name) } else { self.dir.join(name) }
+    }
+
+    /// What `flake.nix` says by itself, without evaluation.
+    pub fn source(&self, root: &Utf8Path) -> anyhow::Result<FlakeSource> {
+        let file = self.file("flake.nix");
+        let text = fs::read_to_string(root.join(&file))
+            .with_context(|| format!("cannot read `{file}`"))?;
+        FlakeSource::parse(&text, &file)
+    }
+
+    /// What `flake.lock` pins; `None` when there is no such file.
+    pub fn lock(&self, root: &Utf8Path) -> anyhow::Result<Option<Lock>> {
+        let file = self.file("flake.lock");
+        match fs::read_to_string(root.join(&file)) {
+            Ok(text) => Lock::parse(&text, &file).map(Some),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(err) => Err(err).with_context(|| format!("cannot read `{file}`")),
+        }
+    }
+}
+
+/// The flakes in these directories, relative to the root and `.` for itself: the root first, then by path.
+#[must_use]
+pub fn name_flakes(mut dirs: Vec<Utf8PathBuf>) -> Vec<Flake> {
+    dirs.sort_by(|a, b| (a != ".").cmp(&(b != ".")).then_with(|| a.cmp(b)));
+    dirs.dedup();
+    let last = |dir: &Utf8Path| dir.file_name().unwrap_or(".").to_owned();
+    let names: Vec<String> = dirs.iter().map(|it| last(it)).collect();
+    let unique = |name: &String| names.iter().filter(|it| *it == name).count() == 1;
+    let flakes = names.iter().zip(&dirs).map(|(name, dir)| Flake {
+        name: if unique(name) { name.clone() } else { dir.to_string() },
+        dir: dir.clone(),
+    });
+    flakes.collect()
+}
