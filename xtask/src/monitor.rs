@@ -18,6 +18,8 @@ pub struct Monitor {
     /// Store paths that were copied here in this run.
     pub copied: BTreeSet<String>,
     pub failures: Vec<Failure>,
+    /// Derivations that could not be built because something that they need had failed.
+    pub victims: BTreeSet<String>,
     /// Errors of Nix itself that name no derivation, such as those of evaluation, in order.
     pub errors: Vec<String>,
     pub warnings: BTreeSet<String>,
@@ -244,7 +246,7 @@ impl Monitor {
                     drv,
                 });
             }
-            Blame::Dependency => {}
+            Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
             Blame::Nobody => {
                 if !self.errors.iter().any(|it| it == text) {
                     self.errors.push(text.to_owned());

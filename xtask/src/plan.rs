@@ -20,7 +20,6 @@ pub enum Step {
     Eval {
         installable: String,
         apply: &'static str,
-        extra: Vec<String>,
     },
     /// Whether paths are valid, and their sizes.
     PathInfo {
@@ -53,8 +52,6 @@ pub struct Build {
     pub keep_going: bool,
     /// Builds at once; Nix decides when absent.
     pub jobs: Option<u32>,
-    /// The user's own Nix options.
-    pub extra: Vec<String>,
 }
 
 /// What every call gets, whatever it does.
@@ -66,11 +63,19 @@ pub struct Settings {
     pub connect_timeout: u32,
     /// The flake's caches are the manifest's own, so Nix need not ask.
     pub accept_flake_config: bool,
+    /// The user's own Nix options: all of them for a build, those that matter to evaluation for the rest.
+    pub extra: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { offline: false, sandbox: true, connect_timeout: 5, accept_flake_config: false }
+        Settings {
+            offline: false,
+            sandbox: true,
+            connect_timeout: 5,
+            accept_flake_config: false,
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -82,8 +87,8 @@ impl Step {
         match self {
             Step::Build(build) => build.argv(&mut argv),
             Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
-            Step::Eval { installable, apply, extra } => {
-                argv.push(["eval", "--json", "--read-only", installable, "--apply", apply]).push(extra)
+            Step::Eval { installable, apply } => {
+                argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
             Step::PathInfo { paths } => argv.push(["path-info", "--json"]).push(paths),
             Step::DevEnv { installable, profile } => {
@@ -102,6 +107,11 @@ impl Step {
         }
         argv.flag("--no-update-lock-file", self.reads_a_flake());
         settings.argv(&mut argv);
+        match self {
+            Step::Build(_) => argv.push(&settings.extra),
+            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
+            _ => &mut argv,
+        };
         if let Step::Develop { command, .. } = self
             && !command.is_empty()
         {
@@ -129,7 +139,7 @@ impl Build {
         if let Some(jobs) = self.jobs {
             argv.push(["--max-jobs", &jobs.to_string()]);
         }
-        argv.push(&self.extra)
+        argv
     }
 }
 
@@ -147,6 +157,24 @@ impl Settings {
 
 /// The arguments that make Nix log events instead of prose.
 pub const EVENTS: [&str; 2] = ["--log-format", "internal-json"];
+
+/// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
+#[must_use]
+pub fn evaluation_options(extra: &[String]) -> Vec<String> {
+    let mut res = Vec::new();
+    let mut words = extra.iter();
+    while let Some(word) = words.next() {
+        let values = match word.as_str() {
+            "--impure" | "--refresh" | "--show-trace" => 0,
+            "-I" | "--include" | "--override-flake" | "--reference-lock-file" => 1,
+            "--override-input" | "--option" | "--arg" | "--argstr" => 2,
+            _ => continue,
+        };
+        res.push(word.clone());
+        res.extend(words.by_ref().take(values).cloned());
+    }
+    res
+}
 
 struct Argv(Vec<String>);
 
@@ -189,8 +217,8 @@ pub fn quoted(word: &str) -> String {
 /// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is
 /// the program that `run` starts.
 #[must_use]
-pub fn inventory(flake: &str, set: &str, extra: Vec<String>) -> Step {
-    Step::Eval { installable: format!("{flake}#.{set}"), apply: INVENTORY, extra }
+pub fn inventory(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: INVENTORY }
 }
 
 const INVENTORY: &str = "ps: builtins.mapAttrs (n: d: let \
@@ -206,14 +234,27 @@ const INVENTORY: &str = "ps: builtins.mapAttrs (n: d: let \
 
 /// Only the names, where the attributes cannot be evaluated together.
 #[must_use]
-pub fn names(flake: &str, set: &str, extra: Vec<String>) -> Step {
-    Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames", extra }
+pub fn names(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
+}
+
+/// The names of all packages, by system.
+#[must_use]
+pub fn all_names(flake: &str) -> Step {
+    let apply = "ps: builtins.mapAttrs (system: builtins.attrNames) ps";
+    Step::Eval { installable: format!("{flake}#.packages"), apply }
+}
+
+/// An attribute name as Nix wants it in an attribute path.
+#[must_use]
+pub fn attr_name(name: &str) -> String {
+    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
 /// The same answer as [`inventory`] for one attribute.
 #[must_use]
-pub fn single(flake: &str, attr: &str, extra: Vec<String>) -> Step {
-    Step::Eval { installable: format!("{flake}#{attr}"), apply: SINGLE, extra }
+pub fn single(flake: &str, attr: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#{attr}"), apply: SINGLE }
 }
 
 const SINGLE: &str = "d: { \
@@ -254,9 +295,14 @@ mod tests {
                 "nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
             ],
         );
-        let build = Build { keep_going: true, jobs: Some(2), extra: text(&["--impure"]), ..build };
-        let settings =
-            Settings { offline: true, sandbox: false, accept_flake_config: true, connect_timeout: 9 };
+        let build = Build { keep_going: true, jobs: Some(2), ..build };
+        let settings = Settings {
+            offline: true,
+            sandbox: false,
+            accept_flake_config: true,
+            connect_timeout: 9,
+            extra: text(&["--impure", "-L", "--option", "a", "b"]),
+        };
         check(
             Step::Build(build),
             &settings,

@@ -28,8 +28,7 @@ impl Flake {
     /// What `flake.nix` says by itself, without evaluation.
     pub fn source(&self, root: &Utf8Path) -> anyhow::Result<FlakeSource> {
         let file = self.file("flake.nix");
-        let text = fs::read_to_string(root.join(&file))
-            .with_context(|| format!("cannot read `{file}`"))?;
+        let text = fs::read_to_string(root.join(&file)).with_context(|| format!("cannot read `{file}`"))?;
         FlakeSource::parse(&text, &file)
     }
 

@@ -78,9 +78,7 @@ impl FlakeSource {
                 source.nix_config.insert(name, value);
             }
         }
-        for (name, position) in
-            attributes.get("outputs").map(|it| arguments(&file, it)).unwrap_or_default()
-        {
+        for (name, position) in attributes.get("outputs").map(|it| arguments(&file, it)).unwrap_or_default() {
             source
                 .inputs
                 .entry(name)
@@ -117,9 +115,7 @@ fn input(file: &NixFile<'_>, path: &str, spot: Spot) -> anyhow::Result<InputSour
             "flake" => match value(file, &spot, &what)? {
                 NixConfigValue::Bool(it) => input.flake = it,
                 _ => {
-                    return Err(
-                        file.error(spot.offset, &format!("{what} must be `true` or `false`"))
-                    );
+                    return Err(file.error(spot.offset, &format!("{what} must be `true` or `false`")));
                 }
             },
             "follows" => {
@@ -154,12 +150,10 @@ fn set(file: &NixFile<'_>, spot: Spot, what: &str) -> anyhow::Result<BTreeMap<St
     match spot.literal {
         Literal::Set(set) => Ok(set),
         Literal::Other(None) => {
-            Err(file
-                .error(at, &format!("{what} must be written out; Nix allows no `inherit` here")))
+            Err(file.error(at, &format!("{what} must be written out; Nix allows no `inherit` here")))
         }
         Literal::Other(Some(_)) => {
-            Err(file
-                .error(at, &format!("{what} must be an attribute set; Nix evaluates nothing here")))
+            Err(file.error(at, &format!("{what} must be an attribute set; Nix evaluates nothing here")))
         }
     }
 }
@@ -169,10 +163,9 @@ fn string(file: &NixFile<'_>, spot: &Spot, what: &str) -> anyhow::Result<String>
         Literal::Set(_) => {
             Err(file.error(spot.offset, &format!("{what} must be a string, not an attribute set")))
         }
-        Literal::Other(None) => Err(file.error(
-            spot.offset,
-            &format!("{what} must be written out; Nix allows no `inherit` here"),
-        )),
+        Literal::Other(None) => {
+            Err(file.error(spot.offset, &format!("{what} must be written out; Nix allows no `inherit` here")))
+        }
         Literal::Other(Some(expr)) => file.string(expr, what),
     }
 }
@@ -188,9 +181,8 @@ fn value(file: &NixFile<'_>, spot: &Spot, what: &str) -> anyhow::Result<NixConfi
             }
         }
         Some(Expr::List(list)) => {
-            let items = list
-                .items()
-                .map(|it| file.string(&without_parens(it), &format!("each item of {what}")));
+            let items =
+                list.items().map(|it| file.string(&without_parens(it), &format!("each item of {what}")));
             Ok(NixConfigValue::List(items.collect::<anyhow::Result<_>>()?))
         }
         _ => string(file, spot, what).map(NixConfigValue::String),

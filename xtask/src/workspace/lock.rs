@@ -119,8 +119,7 @@ impl Lock {
             );
         }
         let resolved = resolve(&raw.nodes, &raw.root).map_err(|it| {
-            let line = line_of_input(text, &it.node, &it.input)
-                .map_or(String::new(), |it| format!(":{it}"));
+            let line = line_of_input(text, &it.node, &it.input).map_or(String::new(), |it| format!(":{it}"));
             anyhow!("{file}{line}: {}", it.what)
         })?;
         let mut nodes = BTreeMap::new();
@@ -162,9 +161,7 @@ fn finish(key: &str, raw: RawNode, resolved: &Resolved, is_root: bool) -> anyhow
         )
     };
     let locked = match raw.locked {
-        Some(locked) => {
-            Some(reference(locked, raw.info).map_err(|err| anyhow!("the node `{key}`: {err}"))?)
-        }
+        Some(locked) => Some(reference(locked, raw.info).map_err(|err| anyhow!("the node `{key}`: {err}"))?),
         None if is_root => None,
         None => return Err(missing("locked")),
     };
@@ -199,8 +196,7 @@ fn version(text: &str, file: &Utf8Path) -> anyhow::Result<u64> {
     struct Version {
         version: u64,
     }
-    let version: Version =
-        serde_json::from_str(text).map_err(|err| syntax_error(&err, text, file))?;
+    let version: Version = serde_json::from_str(text).map_err(|err| syntax_error(&err, text, file))?;
     Ok(version.version)
 }
 

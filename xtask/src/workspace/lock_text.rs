@@ -10,9 +10,8 @@ pub(super) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> 
             "{file} is empty; bring it back with `git checkout HEAD -- {file}`, or delete it and run `nix flake lock`"
         );
     }
-    let marker = |line: &str| {
-        ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].into_iter().find(|it| line.starts_with(it))
-    };
+    let marker =
+        |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].into_iter().find(|it| line.starts_with(it));
     if let Some((number, marker)) =
         text.lines().enumerate().find_map(|(number, line)| Some((number + 1, marker(line)?)))
     {

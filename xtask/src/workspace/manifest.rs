@@ -142,10 +142,7 @@ struct Glob(String);
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Glob, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text.is_empty()
-            || text.starts_with('/')
-            || text.split('/').any(|it| it == "." || it == "..")
-        {
+        if text.is_empty() || text.starts_with('/') || text.split('/').any(|it| it == "." || it == "..") {
             return Err(D::Error::custom(format!(
                 "bad glob `{text}`: write it relative to the root, without `./` or `..`"
             )));
@@ -169,9 +166,9 @@ impl<'de> Deserialize<'de> for PublicKey {
         let text = String::deserialize(deserializer)?;
         match text.split_once(':') {
             Some((name, key)) if !name.is_empty() && !key.is_empty() => Ok(PublicKey(text)),
-            _ => Err(D::Error::custom(format!(
-                "`{text}` is not a public key; write it like \"name:base64\""
-            ))),
+            _ => {
+                Err(D::Error::custom(format!("`{text}` is not a public key; write it like \"name:base64\"")))
+            }
         }
     }
 }

@@ -54,8 +54,7 @@ pub fn config_differences(source: &FlakeSource, manifest: &CacheSettings) -> Con
             "trusted-public-keys" => keys.extend(value.words()),
             "experimental-features" => differences.extend(odd_features(name, value)),
             _ if HARMLESS.contains(&name.as_str()) => continue,
-            _ => differences
-                .push(format!("nixConfig sets `{name}`, which is never accepted from a flake")),
+            _ => differences.push(format!("nixConfig sets `{name}`, which is never accepted from a flake")),
         }
         names_caches |= name.ends_with("substituters") || name.ends_with("trusted-public-keys");
     }
@@ -86,9 +85,7 @@ fn compare(
     differences: &mut Vec<String>,
 ) {
     for it in flake.difference(manifest) {
-        differences.push(format!(
-            "nixConfig names the {what} `{it}`, which `{key}` in xtask.toml does not"
-        ));
+        differences.push(format!("nixConfig names the {what} `{it}`, which `{key}` in xtask.toml does not"));
     }
     for it in manifest.difference(flake) {
         differences.push(format!("nixConfig lacks the {what} `{it}` of `{key}` in xtask.toml"));

@@ -34,20 +34,14 @@ impl NixFile<'_> {
     pub(super) fn attributes(&self) -> anyhow::Result<BTreeMap<String, Spot>> {
         let parse = Root::parse(self.text);
         if let Some(err) = parse.errors().first() {
-            return Err(self.error(
-                error_offset(err, self.text),
-                &format!("syntax error: {}", error_text(err)),
-            ));
+            return Err(
+                self.error(error_offset(err, self.text), &format!("syntax error: {}", error_text(err)))
+            );
         }
         match parse.tree().expr().map(without_parens) {
             Some(Expr::AttrSet(set)) => self.set(&set),
-            Some(other) => {
-                Err(self.error(offset(&other), "expected an attribute set, as every flake is"))
-            }
-            None => {
-                Err(self
-                    .error(0, "the file is empty; expected an attribute set, as every flake is"))
-            }
+            Some(other) => Err(self.error(offset(&other), "expected an attribute set, as every flake is")),
+            None => Err(self.error(0, "the file is empty; expected an attribute set, as every flake is")),
         }
     }
 
@@ -65,10 +59,7 @@ impl NixFile<'_> {
         for inherit in set.inherits() {
             for attr in inherit.attrs() {
                 if let Some(name) = attr_name(&attr) {
-                    into.insert(
-                        name,
-                        Spot { literal: Literal::Other(None), offset: offset(&attr) },
-                    );
+                    into.insert(name, Spot { literal: Literal::Other(None), offset: offset(&attr) });
                 }
             }
         }
@@ -144,10 +135,7 @@ impl NixFile<'_> {
     }
 
     fn twice(&self, name: &str, at: usize, before: usize) -> anyhow::Error {
-        self.error(
-            at,
-            &format!("`{name}` is defined twice; the other one is at {}", self.position(before)),
-        )
+        self.error(at, &format!("`{name}` is defined twice; the other one is at {}", self.position(before)))
     }
 
     /// The text of a string literal without interpolation.

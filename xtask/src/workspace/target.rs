@@ -46,15 +46,11 @@ fn is_path(text: &str) -> bool {
 fn by_path(workspace: &Workspace, text: &str, cwd: &Utf8Path) -> anyhow::Result<usize> {
     let path = if text.is_empty() { cwd.to_owned() } else { cwd.join(text) };
     // Both sides may be reached through symbolic links.
-    let real = |it: &Utf8Path| {
-        it.canonicalize_utf8().with_context(|| format!("cannot find the flake `{it}`"))
-    };
+    let real =
+        |it: &Utf8Path| it.canonicalize_utf8().with_context(|| format!("cannot find the flake `{it}`"));
     let (root, dir) = (real(&workspace.root)?, real(&path)?);
     let Ok(inside) = dir.strip_prefix(&root) else {
-        bail!(
-            "`{text}` is outside of the workspace `{}`; use `-C` to act on another one",
-            workspace.root
-        );
+        bail!("`{text}` is outside of the workspace `{}`; use `-C` to act on another one", workspace.root);
     };
     let above = inside.ancestors().find_map(|it| {
         let it = if it == "" { Utf8Path::new(".") } else { it };
@@ -65,19 +61,14 @@ fn by_path(workspace: &Workspace, text: &str, cwd: &Utf8Path) -> anyhow::Result<
 
 fn by_name(workspace: &Workspace, text: &str) -> anyhow::Result<usize> {
     let wanted = Utf8PathBuf::from(text.trim_end_matches('/'));
-    let found =
-        workspace.flakes.iter().position(|it| it.dir == wanted || it.name == wanted.as_str());
+    let found = workspace.flakes.iter().position(|it| it.dir == wanted || it.name == wanted.as_str());
     found.with_context(|| {
         let names = workspace
             .flakes
             .iter()
             .flat_map(|it| [it.name.as_str(), it.dir.as_str()])
             .filter(|it| *it != ".");
-        format!(
-            "unknown flake `{text}`{}; {}",
-            did_you_mean(&nearest(text, names)),
-            known(workspace)
-        )
+        format!("unknown flake `{text}`{}; {}", did_you_mean(&nearest(text, names)), known(workspace))
     })
 }
 
