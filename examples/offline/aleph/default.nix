@@ -11,6 +11,7 @@ in
       nixpkgs.hostPlatform.system = system;
       system.build = {
         toplevel = world.${system}.mkToplevel name;
+        sdImage = world.${system}.packages.sdimage;
 
       };
     };

@@ -34,6 +34,16 @@ le16() { printf '\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)); }
 le32() { le16 $(($1 & 65535)); le16 $(($1 >> 16 & 65535)); }
 le64() { le32 $(($1 & 4294967295)); le32 $(($1 >> 32 & 4294967295)); }
 
+# hex BYTES: the recipe of bytes given in hexadecimal, "7f 45 4c 46".
+# shellcheck disable=SC2086 # Split at the blanks.
+hex() (
+  set -- $1
+  for byte in "$@"; do printf '\\%03o' "0x$byte"; done
+)
+
+# size RECIPE: how many bytes it makes.
+size() { printf %d $((${#1} / 4)); }
+
 # field WIDTH TEXT: the recipe of a text, filled up with zeros.
 field() (
   octets "$2"
