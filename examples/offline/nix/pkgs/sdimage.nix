@@ -34,7 +34,7 @@ mkDirectory {
     fat_allocate "$(size "$loader")" && loaderAt=$fat_first
     fat_allocate "''${#readme}" && readmeAt=$fat_first
     fat_allocate "''${#table}" && tableAt=$fat_first
-    log "$fat_next of $((sectors - 81)) clusters used"
+    log "$((fat_next - 2)) of $((sectors - 81)) clusters used"
 
     image() {
       # The master boot record: no code, a signature, one active partition.
