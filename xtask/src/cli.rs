@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::run::Run;
+use crate::tasks::shell::Shell;
 use crate::ui::{Style, Ui};
 
 /// Drive this workspace's flakes: build, run, develop, format, check
@@ -55,6 +56,7 @@ struct Global {
 enum Task {
     Build(Build),
     Run(Run),
+    Shell(Shell),
 }
 
 impl Task {
@@ -62,6 +64,7 @@ impl Task {
         match self {
             Task::Build(it) => it.run(cx),
             Task::Run(it) => it.run(cx),
+            Task::Shell(it) => it.run(cx),
         }
     }
 }

@@ -204,7 +204,28 @@ impl Context {
     ) -> anyhow::Result<Infallible> {
         self.ui.clear();
         let dir = self.host.cwd.clone();
-        replace(self.nix()?, &Program { program, args, env, dir: &dir })
+        let store_root = self.nix()?.store_root.as_deref();
+        replace(store_root, &Program { program, args, env, dir: &dir })
+    }
+
+    /// Becomes a program of the machine, where the user stands. Returns only when that fails.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn become_program(
+        &mut self,
+        program: &str,
+        args: &[String],
+        env: &BTreeMap<OsString, OsString>,
+    ) -> anyhow::Result<Infallible> {
+        self.ui.clear();
+        replace(None, &Program { program, args, env, dir: &self.host.cwd })
+    }
+
+    /// The Nix that [`Context::nix`] has found.
+    #[must_use]
+    pub fn nix_found(&self) -> Option<&Nix> {
+        self.nix.as_ref()
     }
 
     /// Runs Nix and reads the JSON that it prints.

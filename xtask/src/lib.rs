@@ -12,6 +12,7 @@ pub mod plan;
 pub mod report;
 pub mod revision;
 pub mod selection;
+pub mod shell;
 pub mod sizes;
 pub mod tasks;
 pub mod ui;

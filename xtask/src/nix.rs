@@ -9,6 +9,7 @@ use camino::Utf8PathBuf;
 pub struct Nix {
     pub program: Utf8PathBuf,
     pub version: String,
+    pub flavour: String,
     pub store_root: Option<Utf8PathBuf>,
 }
 impl Nix {

@@ -112,7 +112,7 @@ impl Outcome {
             ]);
             lines.extend(it.real.values().map(ToString::to_string));
         }
-        Report { ok: self.ok(), lines, notes: self.notes(cx), table, json: self.json(cx) }
+        Report { ok: self.ok(), code: None, lines, notes: self.notes(cx), table, json: self.json(cx) }
     }
 
     /// Every failure in full, the last lines of its log and where the rest is.

@@ -6,6 +6,8 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub struct Report {
     pub ok: bool,
+    /// The exit code, where it is not just good or bad.
+    pub code: Option<u8>,
     /// What a pipe gets, a line each: store paths, files.
     pub lines: Vec<String>,
     /// Told before the table: failures, in full.

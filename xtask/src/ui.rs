@@ -115,6 +115,9 @@ impl Ui {
     /// Tells the result.
     pub fn finish(&mut self, report: &Report) -> ExitCode {
         self.clear();
+        if let Some(code) = report.code {
+            return ExitCode::from(code);
+        }
         for note in &report.notes {
             self.talk(note);
         }

@@ -17,6 +17,7 @@ pub fn discover(host: &Host, w: &Wanted<'_>, _say: &mut dyn FnMut(Notice)) -> an
     Ok(Nix {
         program: w.explicit.map(|it| it.to_owned()).unwrap_or_else(|| host.env("XTASK_NIX").unwrap().into()),
         version: "2".to_owned(),
+        flavour: "u".to_owned(),
         store_root: Some(Utf8PathBuf::from(host.env("XTASK_STORE").unwrap())),
     })
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::Context as _;
 use camino::Utf8Path;
 
-use super::{Nix, namespace};
+use super::namespace;
 
 /// A program with its arguments and its whole environment.
 #[derive(Debug)]
@@ -19,12 +19,15 @@ pub struct Program<'a> {
     pub dir: &'a Utf8Path,
 }
 
-/// Replaces this process. A private store is then at `/nix`.
+/// Replaces this process. A private store, when given, is then at `/nix`.
 ///
 /// # Errors
 /// When it could not: on success this does not return.
-pub fn replace(nix: &Nix, program: &Program<'_>) -> anyhow::Result<std::convert::Infallible> {
-    if let Some(store_root) = &nix.store_root {
+pub fn replace(
+    store_root: Option<&Utf8Path>,
+    program: &Program<'_>,
+) -> anyhow::Result<std::convert::Infallible> {
+    if let Some(store_root) = store_root {
         namespace::enter(store_root, program.dir)?;
     }
     #[expect(clippy::disallowed_methods, reason = "it is not a child: this process becomes it")]
