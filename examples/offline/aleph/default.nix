@@ -12,7 +12,6 @@ in
       system.build = {
         toplevel = world.${system}.mkToplevel name;
         sdImage = world.${system}.packages.sdimage;
-
       };
     };
   })

@@ -13,8 +13,11 @@ in
   mkEnv {
     pname = "nixos-system-${name}";
     version = builtins.head (builtins.split "\n" (builtins.readFile (configuration + "/nixos-version")));
+    # The first two both have a `bin`, so here it is a directory and not a link to one: a program
+    # in it finds its system by its own path (Nix 2.34 resolves links when it makes a PATH).
     paths = [
       (directory ./system "aleph-system")
+      (directory ./tools "aleph-tools")
       (directory configuration "aleph-${name}")
     ];
     meta.description = "The system of an Aleph, configuration ${name}";

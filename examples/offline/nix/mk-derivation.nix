@@ -9,7 +9,8 @@
 #   with its builtin builder `unpack-channel`: ./mk-directory.nix;
 # - what joins directories uses Nix' builtin builder `buildenv`: ./mk-env.nix.
 #
-# All three are as old as Nix' flakes and need no binary in the repository.
+# None needs a binary in the repository or an import from a derivation. Scripts are proven with
+# bash, dash and busybox as /bin/sh.
 {system}: {
   pname,
   version,

@@ -10,14 +10,14 @@
   meta ? {},
   ...
 } @ args:
-  derivation {
-    name = "${pname}-${version}";
-    inherit system;
-    outputs = ["out"];
-    builder = "builtin:unpack-channel";
-    src = mkDerivation (removeAttrs args ["directory" "meta"] // {suffix = ".tar";});
-    channelName = directory;
-    allowSubstitutes = false;
-    preferLocalBuild = true;
-  }
-  // {inherit pname version meta;}
+derivation {
+  name = "${pname}-${version}";
+  inherit system;
+  outputs = ["out"];
+  builder = "builtin:unpack-channel";
+  src = mkDerivation (removeAttrs args ["directory" "meta"] // {suffix = ".tar";});
+  channelName = directory;
+  allowSubstitutes = false;
+  preferLocalBuild = true;
+}
+// {inherit pname version meta;}

@@ -1,4 +1,4 @@
-# The system can be asked what it would do.
+# The system can be asked what it would do, and its `bin` is a directory of its own.
 {
   mkDerivation,
   toplevel,
@@ -12,6 +12,7 @@ mkDerivation {
     answer=$("$toplevel/bin/switch-to-configuration" dry-activate)
     log "$answer"
     [ "$answer" = "would activate ${toplevel.version} ($toplevel)" ]
+    [ -d "$toplevel/bin" ] && [ ! -h "$toplevel/bin" ]
     printf 'ok\n' > "$out"
   '';
 }

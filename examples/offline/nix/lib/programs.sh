@@ -36,24 +36,24 @@ print_amd64() {
     hex '48 8d 35 10 00 00 00' # lea rsi, [rip + 16]
     hex ba                     # mov edx, length
     le32 "${#1}"
-    hex '0f 05'          # syscall
-    hex 'b8 3c 00 00 00' # mov eax, 60 (exit)
-    hex '31 ff'          # xor edi, edi
-    hex '0f 05'          # syscall
+    hex '0f 05'                # syscall
+    hex 'b8 3c 00 00 00'       # mov eax, 60 (exit)
+    hex '31 ff'                # xor edi, edi
+    hex '0f 05'                # syscall
     octets "$1"
   )"
 }
 
 print_arm64() {
   elf 183 "$(
-    hex '20 00 80 d2'                     # mov x0, 1
-    hex 'e1 00 00 10'                     # adr x1, 28
-    le32 $((0xd2800002 | ${#1} << 5))     # mov x2, length
-    hex '08 08 80 d2'                     # mov x8, 64 (write)
-    hex '01 00 00 d4'                     # svc 0
-    hex '00 00 80 d2'                     # mov x0, 0
-    hex 'a8 0b 80 d2'                     # mov x8, 93 (exit)
-    hex '01 00 00 d4'                     # svc 0
+    hex '20 00 80 d2'                 # mov x0, 1
+    hex 'e1 00 00 10'                 # adr x1, 28
+    le32 $((0xd2800002 | ${#1} << 5)) # mov x2, length
+    hex '08 08 80 d2'                 # mov x8, 64 (write)
+    hex '01 00 00 d4'                 # svc 0
+    hex '00 00 80 d2'                 # mov x0, 0
+    hex 'a8 0b 80 d2'                 # mov x8, 93 (exit)
+    hex '01 00 00 d4'                 # svc 0
     octets "$1"
   )"
 }

@@ -1,5 +1,5 @@
 # sha256 RECIPE: the hash of the bytes, in hex. FIPS 180-4 in shell arithmetic: about 2 ms a block,
-# which is quick enough for a container image of a few KB. The check `sha256` holds it to Nix'.
+# which is quick enough for a container image of a few KB. The check `sha256` compares it with Nix'.
 
 sha256() (
   set -f
