@@ -1,6 +1,7 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod host;
+pub mod nix;
 
 use std::process::ExitCode;
 
