@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use anyhow::{Context as _, bail};
 
 use crate::context::Context;
-use crate::plan::{Settings, Step};
+use crate::plan::Step;
 use crate::report::Report;
 use crate::shell::environment::{Answer, Environment};
 use crate::shell::files::{interactive, kind};
@@ -45,15 +45,15 @@ impl Shell {
         if let (true, Some(outer)) = (self.command.is_empty(), cx.host.env("XTASK_SHELL")) {
             bail!("you are already in the dev shell `{outer}`; leave it with `exit` first");
         }
-        let settings = cx.settings(&[place.flake], &[])?;
         if cx.globals.dry_run {
+            let settings = cx.settings(&[place.flake], &[])?;
             let step = Step::Develop { installable: place.installable, command: self.command };
             cx.planned(&step, &settings)?;
             return Ok(Report::done());
         }
         let memory = Memory::new(&cx.state(), &place.name);
-        let environment = self.environment(cx, &place, &memory, &settings)?;
-        self.enter(cx, &place, &memory, &environment, &settings)
+        let environment = self.environment(cx, &place, &memory)?;
+        self.enter(cx, &place, &memory, &environment)
     }
 
     fn place(&self, cx: &Context) -> anyhow::Result<Place> {
@@ -84,7 +84,6 @@ impl Shell {
         cx: &mut Context,
         place: &Place,
         memory: &Memory,
-        settings: &Settings,
     ) -> anyhow::Result<Environment> {
         cx.nix()?;
         let nix = cx.nix_found().context("no Nix")?;
@@ -113,7 +112,6 @@ impl Shell {
         place: &Place,
         memory: &Memory,
         environment: &Environment,
-        settings: &Settings,
     ) -> anyhow::Result<Report> {
         let mut env = environment.apply(&cx.host.env);
         mark(&mut env, cx, place, memory, environment);
@@ -152,7 +150,7 @@ impl Shell {
                 Ok(Report { code: Some(127), ..Report::default() })
             }
             Some(_) => Err(error),
-            None => self.develop(cx, place, settings, &error),
+            None => self.develop(cx, place, &error),
         }
     }
 
@@ -161,14 +159,14 @@ impl Shell {
         self,
         cx: &mut Context,
         place: &Place,
-        settings: &Settings,
         error: &anyhow::Error,
     ) -> anyhow::Result<Report> {
         cx.ui.warning(&format!("cannot use the remembered dev shell ({error:#}); trying `nix develop`"));
         let step = Step::Develop { installable: place.installable.clone(), command: self.command };
+        let settings = cx.settings(&[place.flake], &[])?;
         let program = cx.nix()?.program.clone();
         let env = cx.host.env.clone();
-        match cx.become_program(program.as_str(), &step.argv(settings), &env)? {}
+        match cx.become_program(program.as_str(), &step.argv(&settings), &env)? {}
     }
 }
 
