@@ -1,5 +1,6 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
+pub mod format;
 pub mod host;
 
 use std::process::ExitCode;
