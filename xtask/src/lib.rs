@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod context;
+pub mod format;
 pub mod host;
 pub mod inventory;
 pub mod logs;

@@ -1,0 +1,116 @@
+//! Guards against nesting that would overflow a parser's stack or keep Alejandra busy for ever.
+
+use rnix::SyntaxKind::{
+    NODE_APPLY, NODE_ASSERT, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR, NODE_INHERIT_FROM, NODE_INTERPOL,
+    NODE_LAMBDA, NODE_PAREN, NODE_SELECT, NODE_WITH, TOKEN_COMMENT, TOKEN_INTERPOL_END, TOKEN_INTERPOL_START,
+    TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_R_BRACE, TOKEN_R_BRACK, TOKEN_R_PAREN, TOKEN_SEMICOLON,
+    TOKEN_WHITESPACE,
+};
+use rnix::{NodeOrToken, SyntaxNode};
+
+use super::Problem;
+
+/// Nesting of brackets and interpolations; the deepest public code has about 30.
+const MAX_BRACKETS: usize = 200;
+/// Tokens of one expression, brackets aside: each may be a level of the tree (`a ++ b ++ …`, `x: y: …`).
+const MAX_TERMS: usize = 20_000;
+/// Tokens that Alejandra may visit, each visit some 200 ns: a few seconds at most.
+const MAX_VISITS: f64 = 2e17;
+
+/// Nesting that the parsers would follow with their stacks, told from the tokens alone.
+pub(super) fn too_deep(text: &str) -> Option<Problem> {
+    // For each open bracket: where it is, whether it is a list (whose items do not nest), and its terms.
+    let mut open = vec![(0, false, 0_usize)];
+    let mut offset = 0;
+    for (kind, token) in rnix::tokenize(text) {
+        match kind {
+            TOKEN_L_BRACE | TOKEN_L_BRACK | TOKEN_L_PAREN | TOKEN_INTERPOL_START => {
+                open.push((offset, kind == TOKEN_L_BRACK, 0));
+                if open.len() > MAX_BRACKETS {
+                    let message = format!("brackets are nested more than {MAX_BRACKETS} deep; name parts with `let`");
+                    return Some(Problem::at(text, offset, message));
+                }
+            }
+            TOKEN_R_BRACE | TOKEN_R_BRACK | TOKEN_R_PAREN | TOKEN_INTERPOL_END if open.len() > 1 => {
+                open.pop();
+            }
+            TOKEN_WHITESPACE | TOKEN_COMMENT => {}
+            _ => {
+                let (start, is_list, terms) = open.last_mut()?;
+                *terms = if kind == TOKEN_SEMICOLON { 0 } else { *terms + usize::from(!*is_list) };
+                if *terms > MAX_TERMS {
+                    let message = format!("an expression of more than {MAX_TERMS} terms; name parts with `let`");
+                    return Some(Problem::at(text, *start, message));
+                }
+            }
+        }
+        offset += token.len();
+    }
+    None
+}
+
+/// Nesting that costs Alejandra exponential time: it lays out what is in brackets once to see how it looks and once
+/// for good, on every level.
+pub(super) fn too_much_work(text: &str, root: &SyntaxNode) -> Option<Problem> {
+    if work(root).tall <= MAX_VISITS {
+        return None;
+    }
+    let start = |it: &SyntaxNode| it.text_range().start().into();
+    // The smallest part that is too much by itself is the place to begin.
+    let worst = root.descendants().filter(|it| work(it).tall > MAX_VISITS / 2.0).last();
+    let message = "brackets are nested so deep that formatting would take minutes; name parts with `let`";
+    Some(Problem::at(text, worst.as_ref().map_or(0, start), message))
+}
+
+/// How many tokens are visited to lay a node out.
+#[derive(Default)]
+struct Work {
+    /// On one line.
+    wide: f64,
+    /// Over several lines.
+    tall: f64,
+    /// Must it be laid out over several lines?
+    broken: bool,
+}
+
+fn work(node: &SyntaxNode) -> Work {
+    let mut res = Work::default();
+    let mut line_break = false;
+    for child in node.children_with_tokens() {
+        match child {
+            NodeOrToken::Node(child) => {
+                let inner = work(&child);
+                res.wide += inner.wide;
+                res.tall += inner.wide + if inner.broken { inner.tall } else { inner.wide };
+                res.broken |= inner.broken;
+            }
+            NodeOrToken::Token(token) => {
+                line_break |= token.kind() == TOKEN_COMMENT || token.text().contains('\n');
+                res.wide += 1.0;
+                res.tall += 1.0;
+            }
+        }
+    }
+    res.broken |= line_break;
+    let inner = node.last_child().map(|it| it.kind());
+    let tried_twice = match node.kind() {
+        NODE_PAREN | NODE_INTERPOL | NODE_INHERIT_FROM => {
+            let tried = |it| {
+                matches!(
+                    it,
+                    NODE_APPLY | NODE_ASSERT | NODE_BIN_OP | NODE_HAS_ATTR | NODE_LAMBDA | NODE_SELECT | NODE_WITH
+                )
+            };
+            !line_break && inner.is_some_and(tried)
+        }
+        NODE_ATTRPATH_VALUE => inner == Some(NODE_APPLY),
+        _ => false,
+    };
+    if tried_twice {
+        res.wide *= 2.0;
+        res.tall *= 2.0;
+    }
+    res
+}
+/// temp
+pub fn estimate(text: &str) -> f64 { work(&rnix::Root::parse(text).syntax()).tall }
