@@ -20,9 +20,18 @@
   meta ? {},
   ...
 } @ args: let
-  # Flakes are pure, so this is empty unless somebody asks for a failure with `--impure`:
+  # Flakes are pure, so these are empty unless somebody asks for trouble with `--impure`:
   # OFFLINE_FAIL=orbit nix build --impure
-  fails = builtins.getEnv "OFFLINE_FAIL" == pname;
+  asked = variable: builtins.getEnv variable == pname;
+  # The time makes each slow build a new one: a finished one would not be built again.
+  slowly =
+    if asked "OFFLINE_SLOW"
+    then ". ${./lib/slow.sh} # at ${toString builtins.currentTime}"
+    else "";
+  work =
+    if asked "OFFLINE_FAIL"
+    then ". ${./lib/fail.sh}"
+    else script;
 in
   derivation (removeAttrs args ["pname" "version" "suffix" "script" "meta"]
     // {
@@ -34,14 +43,11 @@ in
         "-euc"
         ''
           . ${./lib/log.sh}
-          ${
-            if fails
-            then ". ${./lib/fail.sh}"
-            else script
-          }
+          ${slowly}
+          ${work}
         ''
       ];
-      # Asking a cache takes longer than building, and without network it takes for ever.
+      # Asking a cache takes longer than building, and without network it only waits.
       allowSubstitutes = false;
       preferLocalBuild = true;
     })

@@ -1,4 +1,5 @@
-# The orbit is closed: 97 rows, always about 550 km high, and back where it began.
+# The orbit is closed: 97 rows, always about 550 km high, and back where it began
+# (the period is half a minute less: within 50 km).
 {
   mkDerivation,
   orbit,
@@ -9,7 +10,7 @@ mkDerivation {
   inherit orbit;
   script = ''
     phase checkPhase
-    rows=0
+    rows=0 radius=0 last=0
     {
       read -r head
       [ "$head" = minute,x_km,y_km,altitude_km ]
@@ -18,11 +19,13 @@ mkDerivation {
           log "row $rows is wrong: $minute,$x,$y,$altitude"
           exit 1
         fi
-        rows=$((rows + 1))
+        [ "$rows" -ne 0 ] || radius=$x
+        rows=$((rows + 1)) last=$x
       done
     } < "$orbit"
     [ "$rows" -eq 97 ] || { log "$rows rows instead of 97"; exit 1; }
-    log "97 rows, 540 to 560 km"
+    [ "$last" -gt $((radius - 50)) ] || { log "the orbit ends at x = $last km, not at $radius"; exit 1; }
+    log "97 rows, 540 to 560 km high, closed to $((radius - last)) km"
     printf 'ok\n' > "$out"
   '';
 }

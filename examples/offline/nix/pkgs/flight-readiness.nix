@@ -1,4 +1,5 @@
-# The gate before a launch: it depends on every other package, so it shows what a failure takes with it.
+# The gate before a launch: it needs the report and the program, and through them everything else that
+# is measured, so it shows what a failure takes with it.
 {
   hello-aleph,
   mkDerivation,
