@@ -10,6 +10,9 @@ use crate::context::{Context, Globals};
 use crate::host::Host;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::check::Check;
+use crate::tasks::ci::Ci;
+use crate::tasks::fmt::Fmt;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::ui::{Style, Ui};
@@ -57,6 +60,9 @@ enum Task {
     Build(Build),
     Run(Run),
     Shell(Shell),
+    Fmt(Fmt),
+    Check(Check),
+    Ci(Ci),
 }
 
 impl Task {
@@ -65,6 +71,9 @@ impl Task {
             Task::Build(it) => it.run(cx),
             Task::Run(it) => it.run(cx),
             Task::Shell(it) => it.run(cx),
+            Task::Fmt(it) => it.run(cx),
+            Task::Check(it) => it.run(cx),
+            Task::Ci(it) => it.run(cx),
         }
     }
 }

@@ -11,15 +11,16 @@ use serde::de::DeserializeOwned;
 use xshell::Shell;
 
 use crate::host::{Host, System};
-use crate::logs::Logs;
-use crate::monitor::Monitor;
+use crate::logs::{self, Logs};
+use crate::monitor::{Failure, Monitor};
 use crate::nix::Nix;
 use crate::nix::discover::{self, Notice, Wanted};
 use crate::nix::process::{self, Command, Exit, Interrupt};
 use crate::nix::replace::{Program, replace};
 use crate::plan::{CommandLine, EVENTS, Settings, Step};
+use crate::report::{Report, count};
 use crate::revision;
-use crate::ui::Ui;
+use crate::ui::{Ui, name_of};
 use crate::workspace::{ConfigVerdict, Workspace, config_differences};
 
 /// The flags that every task understands.
@@ -192,6 +193,41 @@ impl Context {
         Ok(Call { exit, monitor })
     }
 
+    /// A failed build: why, the last lines of its log, and where the rest is.
+    #[must_use]
+    pub fn describe(&self, failure: &Failure) -> String {
+        let mut res = format!("{}: {}", self.ui.paint("31;1", name_of(&failure.drv)), failure.reason);
+        let hidden = failure.lines - failure.tail.len();
+        if hidden > 0 {
+            res.push_str(&format!("\n  … {} above", count(hidden, "line")));
+        }
+        failure.tail.iter().for_each(|it| res.push_str(&format!("\n  > {it}")));
+        if failure.lines > 0 {
+            res.push_str(&format!("\n  full log: {}", self.log_of(failure)));
+        }
+        res
+    }
+
+    /// Where the log of a failed build is kept.
+    #[must_use]
+    pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
+        logs::path(&self.state().join("logs"), &failure.drv)
+    }
+
+    /// Tells a result in the middle of a task, and whether it is good.
+    pub fn tell(&mut self, report: &Report) -> bool {
+        self.ui.finish(report);
+        report.ok
+    }
+
+    /// The same user on the same machine, acting on another workspace.
+    ///
+    /// # Errors
+    /// When there is no workspace.
+    pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
+        Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), Ui::new(self.ui.style()))
+    }
+
     /// Becomes a program from the store, where the user stands. Returns only when that fails.
     ///
     /// # Errors
@@ -235,7 +271,7 @@ impl Context {
     pub fn query<T: DeserializeOwned>(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<T> {
         let call = self.call(step, settings)?;
         if !call.exit.success() {
-            bail!("{}", call.why());
+            bail!("{}", call.why(self));
         }
         serde_json::from_str(&call.exit.stdout)
             .with_context(|| format!("unexpected answer to `{}`", CommandLine("nix", &step.argv(settings))))
@@ -243,14 +279,14 @@ impl Context {
 }
 
 impl Call {
-    /// Why Nix failed, in its own words.
+    /// Why Nix failed, in its own words, with the last lines of the builds that failed.
     #[must_use]
-    pub fn why(&self) -> String {
+    pub fn why(&self, cx: &Context) -> String {
         if self.exit.interrupted {
             return "interrupted".to_owned();
         }
-        let mut parts: Vec<String> = self.monitor.errors.clone();
-        parts.extend(self.monitor.failures.iter().map(|it| format!("{} failed: {}", it.drv, it.reason)));
+        let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
+        parts.extend(self.monitor.errors.clone());
         match (parts.is_empty(), self.exit.code) {
             (false, _) => parts.join("\n"),
             (true, Some(code)) => format!("nix ended with exit code {code} and said nothing"),

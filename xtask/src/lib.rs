@@ -1,5 +1,6 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
+pub mod alejandra4;
 pub mod cli;
 pub mod context;
 pub mod format;
@@ -8,6 +9,7 @@ pub mod inventory;
 pub mod logs;
 pub mod monitor;
 pub mod nix;
+pub mod nix_files;
 pub mod outcome;
 pub mod plan;
 pub mod report;

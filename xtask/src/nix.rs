@@ -114,10 +114,7 @@ mod tests {
     #[test]
     fn the_real_file_of_a_store_path_is_below_the_chroot_store() {
         assert_eq!(nix(None).real("/nix/store/abc-a"), "/nix/store/abc-a");
-        assert_eq!(
-            nix(Some("/home/u/s")).real("/nix/store/abc-a/bin/a"),
-            "/home/u/s/nix/store/abc-a/bin/a"
-        );
+        assert_eq!(nix(Some("/home/u/s")).real("/nix/store/abc-a/bin/a"), "/home/u/s/nix/store/abc-a/bin/a");
     }
 
     #[test]

@@ -9,14 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
 use crate::context::{Call, Context};
-use crate::logs;
 use crate::monitor::{Failure, Monitor};
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
 use crate::report::{Report, Table, bytes, seconds};
 use crate::selection::Selected;
 use crate::sizes::Sizes;
-use crate::ui::name_of;
 
 /// The state of a package after a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,18 +125,7 @@ impl Outcome {
                 ));
             }
         }
-        for failure in &self.failures {
-            let mut note = format!("{}: {}", cx.ui.paint("31;1", name_of(&failure.drv)), failure.reason);
-            if !failure.tail.is_empty() {
-                let hidden = failure.lines - failure.tail.len();
-                if hidden > 0 {
-                    note.push_str(&format!("\n  … {hidden} lines above"));
-                }
-                failure.tail.iter().for_each(|it| note.push_str(&format!("\n  > {it}")));
-                note.push_str(&format!("\n  full log: {}", log_of(cx, failure)));
-            }
-            res.push(note);
-        }
+        res.extend(self.failures.iter().map(|it| cx.describe(it)));
         if self.interrupted {
             res.push("interrupted; Nix and its builders were stopped".to_owned());
         } else {
@@ -149,7 +136,7 @@ impl Outcome {
 
     fn json(&self, cx: &Context) -> Value {
         let products: Vec<Value> = self.products.iter().map(|it| it.json(cx)).collect();
-        let failure = |it: &Failure| json!({"drv": it.drv, "reason": it.reason, "log": it.tail, "log_file": log_of(cx, it)});
+        let failure = |it: &Failure| json!({"drv": it.drv, "reason": it.reason, "log": it.tail, "log_file": cx.log_of(it)});
         json!({
             "version": 1,
             "ok": self.ok(),
@@ -280,7 +267,7 @@ fn link_one(
         let step = Step::Root { path: path.to_string(), link: root.clone() };
         let call = cx.call(&step, &Settings::default())?;
         if !call.exit.success() {
-            bail!("cannot make the link `{root}`: {}", call.why());
+            bail!("cannot make the link `{root}`: {}", call.why(cx));
         }
     }
     if private && !points_to(link, real.as_str()) {
@@ -301,10 +288,6 @@ fn replace_link(link: &Utf8Path, target: &Utf8Path) -> anyhow::Result<()> {
     std::os::unix::fs::symlink(target, &temporary)
         .and_then(|()| fs::rename(&temporary, link))
         .with_context(|| format!("cannot make the link `{link}`"))
-}
-
-fn log_of(cx: &Context, failure: &Failure) -> String {
-    logs::path(&cx.state().join("logs"), &failure.drv).into_string()
 }
 
 /// A path as the user would type it from where he stands.

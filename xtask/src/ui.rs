@@ -42,6 +42,11 @@ impl Ui {
         }
     }
 
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
     /// Something the user would want to know while waiting.
     pub fn status(&self, text: &str) {
         if !self.style.quiet {

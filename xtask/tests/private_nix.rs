@@ -111,18 +111,13 @@ fn this_program() -> Utf8PathBuf {
 }
 
 fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Whether the machine has what a test needs; says what is missing.
 fn has(tools: &[&str], root: bool) -> bool {
     let host = Host::current().unwrap();
-    let mut missing: Vec<&str> =
-        tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
+    let mut missing: Vec<&str> = tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
     if root && !unix::unistd::geteuid().is_root() {
         missing.push("root");
     }
@@ -147,16 +142,14 @@ fn build(machine: &Machine, nix: &Nix) -> String {
     let sh = Shell::new().unwrap();
     let (program, expr) = (&nix.program, EXPR);
     let cmd = cmd!(sh, "{program} build --impure --no-link --print-out-paths --expr {expr}");
-    let path =
-        cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
+    let path = cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
     std::fs::read_to_string(nix.real(&path)).unwrap()
 }
 
 /// Not a test of its own: what the children of other tests run.
 #[test]
 fn child() {
-    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from)
-    else {
+    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from) else {
         return;
     };
     let mut machine = Machine::at(&cache, None);
@@ -229,10 +222,7 @@ fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
     apt.download(&["bash-static"]).unwrap();
     let err = deb::unpack(&index, &files, &machine.cache().join("bad")).unwrap_err().to_string();
     assert!(
-        err.starts_with(&format!(
-            "refused `{}`: it is damaged or was changed",
-            file.file_name().unwrap()
-        )),
+        err.starts_with(&format!("refused `{}`: it is damaged or was changed", file.file_name().unwrap())),
         "{err}"
     );
     assert!(!machine.cache().join("bad/usr/bin/bash-static").exists());
@@ -303,13 +293,9 @@ fn a_full_disk_is_named_and_left_clean() {
     let machine = Machine::fresh();
     let script = "mount -t tmpfs -o size=130m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\"";
     let cache = machine.cache();
-    let child = machine
-        .child(&this_program(), &["unshare", "-m", "sh", "-c", script, "sh", cache.as_str()]);
+    let child = machine.child(&this_program(), &["unshare", "-m", "sh", "-c", script, "sh", cache.as_str()]);
     let said = text(&child.wait_with_output().unwrap());
-    assert!(
-        said.contains("child failed: ") && said.contains("is full: our own Nix needs 250 MB"),
-        "{said}"
-    );
+    assert!(said.contains("child failed: ") && said.contains("is full: our own Nix needs 250 MB"), "{said}");
     assert!(!said.contains(".new-"), "{said}");
 }
 
@@ -367,10 +353,7 @@ fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespac
             said.contains("child failed: our own Nix cannot build here: it needs user namespaces"),
             "{said}"
         );
-        assert!(
-            said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"),
-            "{said}"
-        );
+        assert!(said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"), "{said}");
         assert!(said.contains("Nix says: error: "), "{said}");
     }
 }

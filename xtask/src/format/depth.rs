@@ -1,10 +1,10 @@
 //! Guards against nesting that would overflow a parser's stack or keep Alejandra busy for ever.
 
 use rnix::SyntaxKind::{
-    NODE_APPLY, NODE_ASSERT, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR, NODE_INHERIT_FROM, NODE_INTERPOL,
-    NODE_LAMBDA, NODE_PAREN, NODE_SELECT, NODE_WITH, TOKEN_COMMENT, TOKEN_INTERPOL_END, TOKEN_INTERPOL_START,
-    TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_R_BRACE, TOKEN_R_BRACK, TOKEN_R_PAREN, TOKEN_SEMICOLON,
-    TOKEN_WHITESPACE,
+    NODE_APPLY, NODE_ASSERT, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR, NODE_INHERIT_FROM,
+    NODE_INTERPOL, NODE_LAMBDA, NODE_PAREN, NODE_SELECT, NODE_WITH, TOKEN_COMMENT, TOKEN_INTERPOL_END,
+    TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_R_BRACE, TOKEN_R_BRACK,
+    TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxNode};
 
@@ -27,7 +27,8 @@ pub(super) fn too_deep(text: &str) -> Option<Problem> {
             TOKEN_L_BRACE | TOKEN_L_BRACK | TOKEN_L_PAREN | TOKEN_INTERPOL_START => {
                 open.push((offset, kind == TOKEN_L_BRACK, 0));
                 if open.len() > MAX_BRACKETS {
-                    let message = format!("brackets are nested more than {MAX_BRACKETS} deep; name parts with `let`");
+                    let message =
+                        format!("brackets are nested more than {MAX_BRACKETS} deep; name parts with `let`");
                     return Some(Problem::at(text, offset, message));
                 }
             }
@@ -39,7 +40,8 @@ pub(super) fn too_deep(text: &str) -> Option<Problem> {
                 let (start, is_list, terms) = open.last_mut()?;
                 *terms = if kind == TOKEN_SEMICOLON { 0 } else { *terms + usize::from(!*is_list) };
                 if *terms > MAX_TERMS {
-                    let message = format!("an expression of more than {MAX_TERMS} terms; name parts with `let`");
+                    let message =
+                        format!("an expression of more than {MAX_TERMS} terms; name parts with `let`");
                     return Some(Problem::at(text, *start, message));
                 }
             }
@@ -98,7 +100,13 @@ fn work(node: &SyntaxNode) -> Work {
             let tried = |it| {
                 matches!(
                     it,
-                    NODE_APPLY | NODE_ASSERT | NODE_BIN_OP | NODE_HAS_ATTR | NODE_LAMBDA | NODE_SELECT | NODE_WITH
+                    NODE_APPLY
+                        | NODE_ASSERT
+                        | NODE_BIN_OP
+                        | NODE_HAS_ATTR
+                        | NODE_LAMBDA
+                        | NODE_SELECT
+                        | NODE_WITH
                 )
             };
             !line_break && inner.is_some_and(tried)
@@ -113,4 +121,6 @@ fn work(node: &SyntaxNode) -> Work {
     res
 }
 /// temp
-pub fn estimate(text: &str) -> f64 { work(&rnix::Root::parse(text).syntax()).tall }
+pub fn estimate(text: &str) -> f64 {
+    work(&rnix::Root::parse(text).syntax()).tall
+}

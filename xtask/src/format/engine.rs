@@ -47,7 +47,8 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thr
 }
 
 pub(super) fn too_slow(limit: Duration) -> Problem {
-    let message = format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
+    let message =
+        format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
     Problem::whole(message)
 }
 
@@ -93,7 +94,9 @@ fn compare(text: &str, old: &SyntaxNode, new: String) -> Outcome {
     }
     let parsed = rnix::Root::parse(&new);
     if !parsed.errors().is_empty() {
-        return Outcome::Refused(Problem::whole("alejandra writes what does not parse; please report it to its authors"));
+        return Outcome::Refused(Problem::whole(
+            "alejandra writes what does not parse; please report it to its authors",
+        ));
     }
     // Strings come first: Alejandra 4 would change them just the same.
     if let Err(problem) = meaning::same(text, old, &parsed.syntax()) {

@@ -112,11 +112,8 @@ impl<'a> Apt<'a> {
         let Apt { host, suite, dir, arch } = self;
         let _ = std::fs::remove_dir_all(dir);
         // apt warns about directories that are missing, even empty ones.
-        for it in
-            ["etc/preferences.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial"]
-        {
-            std::fs::create_dir_all(dir.join(it))
-                .with_context(|| format!("cannot create `{dir}/{it}`"))?;
+        for it in ["etc/preferences.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial"] {
+            std::fs::create_dir_all(dir.join(it)).with_context(|| format!("cannot create `{dir}/{it}`"))?;
         }
         let keyring = host.path(KEYRING);
         let source = format!("deb [arch={arch} signed-by={keyring}] {mirror} {suite} main\n");
@@ -141,11 +138,9 @@ APT::Sandbox::User "";
 Debug::NoLocking "true";
 "#
         );
-        for (name, text) in
-            [("etc/sources.list", source), ("apt.conf", config), ("status", installed(arch))]
+        for (name, text) in [("etc/sources.list", source), ("apt.conf", config), ("status", installed(arch))]
         {
-            std::fs::write(dir.join(name), text)
-                .with_context(|| format!("cannot write `{dir}/{name}`"))?;
+            std::fs::write(dir.join(name), text).with_context(|| format!("cannot write `{dir}/{name}`"))?;
         }
         Ok(())
     }
@@ -157,11 +152,8 @@ Debug::NoLocking "true";
             Some(setpriv) => cmd!(sh, "{setpriv} --pdeathsig KILL {program} {args...}"),
             None => cmd!(sh, "{program} {args...}"),
         };
-        let cmd = cmd
-            .env_clear()
-            .envs(&self.host.env)
-            .env("LC_ALL", "C")
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        let cmd =
+            cmd.env_clear().envs(&self.host.env).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
         let cmd = cmd.env("APT_CONFIG", self.dir.join("apt.conf")).quiet().ignore_status();
         let output = cmd.output().with_context(|| format!("cannot run `{program}`"))?;
         if output.status.success() {
@@ -226,9 +218,7 @@ mod tests {
                    InRelease is expired (invalid since 16d). Updates for this repository will not be applied.";
         let said = explain_update(err, Suite::Sid, "http://m.example/debian");
         assert!(
-            said.starts_with(
-                "the Release file of Debian sid on http://m.example/debian is out of date"
-            ),
+            said.starts_with("the Release file of Debian sid on http://m.example/debian is out of date"),
             "{said}"
         );
         assert!(said.ends_with("APT_CONFIG=/tmp/frozen.conf cargo xtask …"), "{said}");

@@ -51,11 +51,7 @@ impl Private {
 ///
 /// # Errors
 /// When a named Nix is not usable, or there is none and none can be made.
-pub fn discover(
-    host: &Host,
-    wanted: &Wanted<'_>,
-    say: &mut dyn FnMut(Notice),
-) -> anyhow::Result<Nix> {
+pub fn discover(host: &Host, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notice)) -> anyhow::Result<Nix> {
     let private = Private::read(host)?;
     if let Some(path) = wanted.explicit {
         return named(host, path, Origin::Flag, &wanted.minimum);
@@ -100,9 +96,7 @@ fn named(host: &Host, path: &Utf8Path, origin: Origin, minimum: &Version) -> any
         bail!("{by}: `{program}` does not exist");
     }
     if program.is_dir() {
-        bail!(
-            "{by}: `{program}` is a directory; name the program, for example `{program}/bin/nix`"
-        );
+        bail!("{by}: `{program}` is a directory; name the program, for example `{program}/bin/nix`");
     }
     if !is_executable(&program) {
         bail!("{by}: `{program}` is not executable");
@@ -114,12 +108,7 @@ fn named(host: &Host, path: &Utf8Path, origin: Origin, minimum: &Version) -> any
     Ok(nix)
 }
 
-fn own(
-    host: &Host,
-    suite: Suite,
-    wanted: &Wanted<'_>,
-    say: &mut dyn FnMut(Notice),
-) -> anyhow::Result<Nix> {
+fn own(host: &Host, suite: Suite, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notice)) -> anyhow::Result<Nix> {
     if host.os == Os::MacOs {
         bail!("our own Nix exists for Linux only");
     }
@@ -128,11 +117,8 @@ fn own(
     if wanted.minimum <= nix.version {
         return Ok(nix);
     }
-    let newer = if suite == Suite::Sid {
-        "install a newer Nix"
-    } else {
-        "XTASK_PRIVATE_NIX=sid gives the newest"
-    };
+    let newer =
+        if suite == Suite::Sid { "install a newer Nix" } else { "XTASK_PRIVATE_NIX=sid gives the newest" };
     bail!("{}; {newer}", too_old(&nix, &wanted.minimum))
 }
 
@@ -156,14 +142,11 @@ fn ask(host: &Host, program: &Utf8Path, origin: Origin) -> anyhow::Result<Nix> {
 }
 
 fn too_old(nix: &Nix, minimum: &Version) -> String {
-    format!(
-        "{nix} is too old: this workspace needs {minimum} or newer (`nix.minimum` in xtask.toml)"
-    )
+    format!("{nix} is too old: this workspace needs {minimum} or newer (`nix.minimum` in xtask.toml)")
 }
 
 fn no_nix(reasons: &[String]) -> String {
-    let mut res =
-        "no Nix to use: there is none that is good on PATH or in the usual profiles".to_owned();
+    let mut res = "no Nix to use: there is none that is good on PATH or in the usual profiles".to_owned();
     for it in reasons {
         res += "\n- ";
         res += it;
@@ -240,9 +223,7 @@ mod tests {
         machine.put("/run/current-system/sw/bin/nix", "nix (Nix) 2.28.0");
         machine.check(
             None,
-            &expect![[
-                "Nix 2.28.0 at ROOT/run/current-system/sw/bin/nix (found in a Nix profile)\n"
-            ]],
+            &expect![["Nix 2.28.0 at ROOT/run/current-system/sw/bin/nix (found in a Nix profile)\n"]],
         );
         machine.put("/home/.nix-profile/bin/nix", "nix (Lix, like Nix) 2.91.1");
         machine.check(
@@ -261,10 +242,7 @@ mod tests {
     #[test]
     fn a_named_nix_wins_and_the_flag_wins_over_the_variable() {
         let mut machine = Machine::new();
-        machine
-            .put("/usr/bin/nix", NEW)
-            .put("/a/nix", "nix (Nix) 2.27.0")
-            .put("/b/nix", "nix (Nix) 2.28.0");
+        machine.put("/usr/bin/nix", NEW).put("/a/nix", "nix (Nix) 2.27.0").put("/b/nix", "nix (Nix) 2.28.0");
         let b = machine.host.path("/b/nix");
         machine.env("XTASK_NIX", b.as_str());
         machine.check(None, &expect![["Nix 2.28.0 at ROOT/b/nix (named by XTASK_NIX)\n"]]);
@@ -277,11 +255,9 @@ mod tests {
         let mut machine = Machine::new();
         machine.put("/usr/bin/nix", NEW).put("/old/nix", OLD);
         std::fs::write(machine.host.path("/plain"), "").unwrap();
-        machine
-            .check(Some("gone/nix"), &expect![["error: --nix: `ROOT/gone/nix` does not exist\n"]]);
+        machine.check(Some("gone/nix"), &expect![["error: --nix: `ROOT/gone/nix` does not exist\n"]]);
         machine.check(Some("nix9"), &expect![["error: --nix: no `nix9` on PATH\n"]]);
-        machine
-            .check(Some("./plain"), &expect![["error: --nix: `ROOT/./plain` is not executable\n"]]);
+        machine.check(Some("./plain"), &expect![["error: --nix: `ROOT/./plain` is not executable\n"]]);
         machine.check(
             Some("/usr"),
             &expect![["error: --nix: `/usr` is a directory; name the program, for example `/usr/bin/nix`\n"]],
@@ -322,9 +298,7 @@ mod tests {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "buster").check(
             None,
-            &expect![[
-                "error: XTASK_PRIVATE_NIX is `buster`: it must be `trixie`, `sid` or `off`\n"
-            ]],
+            &expect![["error: XTASK_PRIVATE_NIX is `buster`: it must be `trixie`, `sid` or `off`\n"]],
         );
     }
 }

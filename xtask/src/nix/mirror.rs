@@ -7,7 +7,8 @@ use xshell::{Shell, cmd};
 use crate::host::Host;
 
 /// How to install Nix where we cannot bring our own.
-pub const INSTALLER: &str = "curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install";
+pub const INSTALLER: &str =
+    "curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install";
 
 /// Names that Debian's archive has releases under; other archives in apt's sources seldom use them.
 const RELEASES: [&str; 11] = [
@@ -37,10 +38,8 @@ pub fn mirrors(host: &Host) -> anyhow::Result<Vec<String>> {
     let sh = Shell::new()?;
     let format = "$(SITE)|$(RELEASE)|$(COMPONENT)";
     let targets = cmd!(sh, "apt-get indextargets --format {format}").arg("Created-By: Packages");
-    let targets =
-        targets.env_clear().envs(&host.env).env("LC_ALL", "C").quiet().ignore_stderr().read();
-    let targets =
-        targets.context("apt cannot say which mirrors it uses: try `apt-get indextargets`")?;
+    let targets = targets.env_clear().envs(&host.env).env("LC_ALL", "C").quiet().ignore_stderr().read();
+    let targets = targets.context("apt cannot say which mirrors it uses: try `apt-get indextargets`")?;
     let release = std::fs::read_to_string(host.path("/etc/os-release")).unwrap_or_default();
     let sites = choose(&targets, os_release(&release, "VERSION_CODENAME").unwrap_or_default());
     if sites.is_empty() {
@@ -57,9 +56,7 @@ fn choose(targets: &str, codename: &str) -> Vec<String> {
     let mut found: Vec<(bool, bool, &str)> = Vec::new();
     for line in targets.lines() {
         let mut fields = line.split('|');
-        let (Some(site), Some(release), Some("main")) =
-            (fields.next(), fields.next(), fields.next())
-        else {
+        let (Some(site), Some(release), Some("main")) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
         let site = site.trim_end_matches('/');
@@ -83,12 +80,9 @@ fn os_release<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 /// When apt cannot print its configuration.
 pub fn acquire(host: &Host) -> anyhow::Result<String> {
     let sh = Shell::new()?;
+    let dump = cmd!(sh, "apt-config dump Acquire").env_clear().envs(&host.env).env("LC_ALL", "C").quiet();
     let dump =
-        cmd!(sh, "apt-config dump Acquire").env_clear().envs(&host.env).env("LC_ALL", "C").quiet();
-    let dump = dump
-        .ignore_stderr()
-        .read()
-        .context("apt cannot print its configuration: try `apt-config dump`")?;
+        dump.ignore_stderr().read().context("apt cannot print its configuration: try `apt-config dump`")?;
     // These say what to fetch and how to keep it, which is ours to say.
     let ours = ["IndexTargets", "Languages", "GzipIndexes", "Changelogs", "PDiffs"];
     let keep = |line: &&str| {
@@ -134,21 +128,15 @@ http://mirror.example/debian/|bookworm|contrib
 http://mirror.example/debian/|bookworm|main
 http://vendor.example/tools|nodistro|main
 ";
-        let expect = [
-            "http://mirror.example/debian",
-            "http://vendor.example/apt",
-            "http://other.example/debian",
-        ];
+        let expect =
+            ["http://mirror.example/debian", "http://vendor.example/apt", "http://other.example/debian"];
         assert_eq!(choose(targets, "bookworm"), expect);
     }
 
     #[test]
     fn derivatives_and_machines_without_sources_have_no_debian_mirror() {
         assert_eq!(
-            choose(
-                "http://a.example/ubuntu|noble|main\nhttp://a.example/ubuntu|noble|universe\n",
-                "noble"
-            ),
+            choose("http://a.example/ubuntu|noble|main\nhttp://a.example/ubuntu|noble|universe\n", "noble"),
             [""; 0]
         );
         assert_eq!(choose("", "trixie"), [""; 0]);
@@ -157,8 +145,7 @@ http://vendor.example/tools|nodistro|main
 
     #[test]
     fn os_release_is_read_with_and_without_quotes() {
-        let text =
-            "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nEMPTY=\n";
+        let text = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nEMPTY=\n";
         assert_eq!(os_release(text, "PRETTY_NAME"), Some("Debian GNU/Linux 12 (bookworm)"));
         assert_eq!(os_release(text, "VERSION_CODENAME"), Some("bookworm"));
         assert_eq!(os_release(text, "VERSION"), None);

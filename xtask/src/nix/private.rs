@@ -62,10 +62,7 @@ impl Place {
         let cache = host.cache_dir()?;
         let cache = if cache.is_absolute() { cache } else { host.cwd.join(cache) };
         // `sandbox-paths` is split at blanks and `=`, and `store` may be read as a URL.
-        let bad = cache
-            .as_str()
-            .chars()
-            .find(|it| !(it.is_ascii_alphanumeric() || "/._-+@~,".contains(*it)));
+        let bad = cache.as_str().chars().find(|it| !(it.is_ascii_alphanumeric() || "/._-+@~,".contains(*it)));
         if let Some(bad) = bad {
             bail!(
                 "our own Nix cannot be in `{cache}`: Nix's configuration cannot name a path with `{bad}`; \
@@ -140,11 +137,9 @@ fn make(host: &Host, place: &Place, say: &mut dyn FnMut(Notice)) -> anyhow::Resu
     std::fs::write(scratch.0.join("version.json"), serde_json::to_vec_pretty(&receipt)?)?;
     let old = Scratch(Utf8PathBuf::from(format!("{}.old-{}", place.dir, std::process::id())));
     if place.dir.exists() {
-        std::fs::rename(&place.dir, &old.0)
-            .with_context(|| format!("cannot move `{}` away", place.dir))?;
+        std::fs::rename(&place.dir, &old.0).with_context(|| format!("cannot move `{}` away", place.dir))?;
     }
-    std::fs::rename(&scratch.0, &place.dir)
-        .with_context(|| format!("cannot create `{}`", place.dir))?;
+    std::fs::rename(&scratch.0, &place.dir).with_context(|| format!("cannot create `{}`", place.dir))?;
     place.open().with_context(|| format!("`{}` vanished while it was made", place.dir))
 }
 
@@ -171,8 +166,7 @@ fn sweep(parent: &Utf8Path, place: &Place) -> anyhow::Result<()> {
         let path = entry?.into_path();
         let rest = path.as_str().strip_prefix(place.dir.as_str()).unwrap_or_default();
         if rest.starts_with(".new-") || rest.starts_with(".old-") {
-            remove(&path)
-                .with_context(|| format!("cannot remove what a killed run left: `{path}`"))?;
+            remove(&path).with_context(|| format!("cannot remove what a killed run left: `{path}`"))?;
         }
     }
     Ok(())

@@ -38,22 +38,14 @@ pub fn make(
     let mut tell = |text: String| say(Notice::Status(text));
     let mirrors = mirror::mirrors(host)?;
     let apt = Apt::new(host, place.suite, scratch.join("apt"))?;
-    tell(format!(
-        "getting our own Nix from Debian {} into {} (no root needed)",
-        place.suite, place.dir
-    ));
+    tell(format!("getting our own Nix from Debian {} into {} (no root needed)", place.suite, place.dir));
     let mirror = apt.update(&mirrors)?;
     tell(format!("package lists of {mirror} read and verified in {}", seconds(start)));
 
     let step = Instant::now();
     let files = apt.download(&PACKAGES)?;
     let bytes: u64 = files.iter().filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum();
-    tell(format!(
-        "{} packages, {}, downloaded in {}",
-        files.len(),
-        megabytes(bytes),
-        seconds(step)
-    ));
+    tell(format!("{} packages, {}, downloaded in {}", files.len(), megabytes(bytes), seconds(step)));
 
     let step = Instant::now();
     let index = Index::parse(&apt.show(&files.iter().map(|it| apt::package_of(it)).collect())?);
@@ -93,11 +85,8 @@ impl Tree {
         let (loader, file) = (libs.join(self.loader), self.root.join("usr/bin").join(program));
         let sh = Shell::new()?;
         let cmd = cmd!(sh, "{loader} --library-path {libs} {file} {args...}").env("LC_ALL", "C");
-        let output = cmd
-            .quiet()
-            .ignore_status()
-            .output()
-            .with_context(|| format!("cannot run `{loader}`"))?;
+        let output =
+            cmd.quiet().ignore_status().output().with_context(|| format!("cannot run `{loader}`"))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             bail!("the unpacked `{program}` failed ({}): {}", output.status, stderr.trim());
@@ -112,22 +101,15 @@ impl Tree {
         // DT_RPATH, not DT_RUNPATH: it also holds for the libraries' own libraries, and before LD_LIBRARY_PATH.
         let rpath = format!("$ORIGIN/../{depth}");
         let nix = self.root.join("usr/bin/nix");
-        let args = [
-            "--set-interpreter",
-            interpreter.as_str(),
-            "--set-rpath",
-            &rpath,
-            "--force-rpath",
-            nix.as_str(),
-        ];
+        let args =
+            ["--set-interpreter", interpreter.as_str(), "--set-rpath", &rpath, "--force-rpath", nix.as_str()];
         self.run("patchelf", &args).context("cannot patch Nix for its place")?;
         Ok(())
     }
 
     fn prove(&self) -> anyhow::Result<(Flavour, Version)> {
         let said = self.run("nix", &["--version"]).context("the new Nix does not start")?;
-        Version::from_banner(&said)
-            .with_context(|| format!("the new Nix does not answer like Nix: {said}"))
+        Version::from_banner(&said).with_context(|| format!("the new Nix does not answer like Nix: {said}"))
     }
 }
 

@@ -32,7 +32,9 @@ pub fn check(host: &Host, nix: &Nix, sandbox: bool) -> anyhow::Result<()> {
     if sandbox {
         return res;
     }
-    res.context("`nix.sandbox = false` does not help our own Nix: Nix always sandboxes the builds of a chroot store")
+    res.context(
+        "`nix.sandbox = false` does not help our own Nix: Nix always sandboxes the builds of a chroot store",
+    )
 }
 
 /// Builds something tiny in a private Nix, and explains it when that fails.
@@ -57,25 +59,21 @@ pub fn prove(host: &Host, nix: &Nix) -> anyhow::Result<()> {
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let said =
-        stderr.lines().map(str::trim).rfind(|it| !it.is_empty()).unwrap_or("nothing").to_owned();
+    let said = stderr.lines().map(str::trim).rfind(|it| !it.is_empty()).unwrap_or("nothing").to_owned();
     bail!("{}", explain(host, &said))
 }
 
 /// The first kernel setting that forbids user namespaces, as `sysctl` writes what allows them.
 fn forbidden(host: &Host) -> Option<(&'static str, &'static str)> {
-    let reads =
-        |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
-    SETTINGS
-        .into_iter()
-        .find(|(file, value, _)| reads(file) == *value)
-        .map(|(file, _, allow)| (file, allow))
+    let reads = |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
+    SETTINGS.into_iter().find(|(file, value, _)| reads(file) == *value).map(|(file, _, allow)| (file, allow))
 }
 
 fn explain(host: &Host, said: &str) -> String {
     let cure = match forbidden(host) {
         Some((file, allow)) => format!("`{file}` forbids them; allow them: sudo sysctl -w {allow}"),
-        None => "no kernel setting forbids them; in a container, allow them there (docker run --privileged)".to_owned(),
+        None => "no kernel setting forbids them; in a container, allow them there (docker run --privileged)"
+            .to_owned(),
     };
     format!(
         "our own Nix cannot build here: it needs user namespaces for its sandbox\n{cure}\n\

@@ -79,12 +79,7 @@ impl Shell {
         Ok(Place { flake, name, installable: format!("{}#{attr}", cx.flake_ref(flake)) })
     }
 
-    fn environment(
-        &self,
-        cx: &mut Context,
-        place: &Place,
-        memory: &Memory,
-    ) -> anyhow::Result<Environment> {
+    fn environment(&self, cx: &mut Context, place: &Place, memory: &Memory) -> anyhow::Result<Environment> {
         cx.nix()?;
         let nix = cx.nix_found().context("no Nix")?;
         let question = format!("{} {}", place.installable, cx.system());
@@ -155,12 +150,7 @@ impl Shell {
     }
 
     /// Nix knows more ways into a private store than we do.
-    fn develop(
-        self,
-        cx: &mut Context,
-        place: &Place,
-        error: &anyhow::Error,
-    ) -> anyhow::Result<Report> {
+    fn develop(self, cx: &mut Context, place: &Place, error: &anyhow::Error) -> anyhow::Result<Report> {
         cx.ui.warning(&format!("cannot use the remembered dev shell ({error:#}); trying `nix develop`"));
         let step = Step::Develop { installable: place.installable.clone(), command: self.command };
         let settings = cx.settings(&[place.flake], &[])?;
