@@ -22,20 +22,18 @@ pub(super) fn find_flakes(root: &Utf8Path, manifest: &Manifest) -> anyhow::Resul
     let mut walk = Walk { ignore: patterns(&manifest.ignore)?, found: Vec::new() };
     walk.directory(root, Utf8Path::new(""))?;
     for wanted in manifest.flakes.iter().filter(|it| Pattern::escape(it) == **it) {
-        let dir =
-            Utf8Path::new(wanted.strip_suffix("flake.nix").unwrap_or(wanted).trim_end_matches('/'));
+        let dir = Utf8Path::new(wanted.strip_suffix("flake.nix").unwrap_or(wanted).trim_end_matches('/'));
         if !walk.found.iter().any(|it| it == dir) {
-            let near =
-                did_you_mean(&nearest(dir.as_str(), walk.found.iter().map(|it| it.as_str())));
+            let near = did_you_mean(&nearest(dir.as_str(), walk.found.iter().map(|it| it.as_str())));
             bail!("`flakes` in xtask.toml names `{wanted}`, but there is no such flake{near}");
         }
     }
     let wanted = patterns(&manifest.flakes)?;
     let matches = |dir: &Utf8Path| {
         let file = dir.join("flake.nix");
-        wanted.iter().any(|it| {
-            it.matches_with(file.as_str(), OPTIONS) || it.matches_with(dir.as_str(), OPTIONS)
-        })
+        wanted
+            .iter()
+            .any(|it| it.matches_with(file.as_str(), OPTIONS) || it.matches_with(dir.as_str(), OPTIONS))
     };
     let found = walk.found.into_iter().filter(|it| matches(it));
     Ok(found.map(|it| if it == "" { Utf8PathBuf::from(".") } else { it }).collect())
@@ -49,14 +47,12 @@ struct Walk {
 impl Walk {
     /// Looks at one directory and all below it; `dir` is relative to the root and empty for the root itself.
     fn directory(&mut self, root: &Utf8Path, dir: &Utf8Path) -> anyhow::Result<()> {
-        let entries: Vec<DirEntry> = match fs::read_dir(root.join(dir)).and_then(Iterator::collect)
-        {
+        let entries: Vec<DirEntry> = match fs::read_dir(root.join(dir)).and_then(Iterator::collect) {
             Ok(entries) => entries,
             // Somebody else's directory (a database's, a container's) or one that is just going away.
             Err(err) if is_passed_over(&err) && dir != "" => return Ok(()),
             Err(err) => {
-                return Err(err)
-                    .with_context(|| format!("cannot read the directory `{}`", root.join(dir)));
+                return Err(err).with_context(|| format!("cannot read the directory `{}`", root.join(dir)));
             }
         };
         // A workspace inside the workspace has its own manifest and is driven with `-C`.
@@ -94,7 +90,6 @@ fn is_passed_over(err: &io::Error) -> bool {
 }
 
 fn patterns(globs: &[String]) -> anyhow::Result<Vec<Pattern>> {
-    let compile =
-        |it: &String| Pattern::new(it).with_context(|| format!("bad glob `{it}` in xtask.toml"));
+    let compile = |it: &String| Pattern::new(it).with_context(|| format!("bad glob `{it}` in xtask.toml"));
     globs.iter().map(compile).collect()
 }

@@ -16,10 +16,7 @@ pub(super) struct BadFollows {
 }
 
 /// Where each input of each node leads, and that each `parent` leads somewhere.
-pub(super) fn resolve(
-    nodes: &BTreeMap<String, RawNode>,
-    root: &str,
-) -> Result<Resolved, BadFollows> {
+pub(super) fn resolve(nodes: &BTreeMap<String, RawNode>, root: &str) -> Result<Resolved, BadFollows> {
     let mut resolver = Resolver { nodes, root, resolved: BTreeMap::new(), under_way: Vec::new() };
     for (key, node) in nodes {
         for name in node.inputs.keys() {
@@ -30,9 +27,8 @@ pub(super) fn resolve(
             resolver.path(parent)?.map_err(|it| bad(format!("the parent of `{key}` is {it}")))?;
         }
     }
-    let owned = |((node, input), to): ((&str, &str), &str)| {
-        ((node.to_owned(), input.to_owned()), to.to_owned())
-    };
+    let owned =
+        |((node, input), to): ((&str, &str), &str)| ((node.to_owned(), input.to_owned()), to.to_owned());
     Ok(resolver.resolved.into_iter().map(owned).collect())
 }
 
@@ -93,8 +89,7 @@ impl<'a> Resolver<'a> {
 
     fn cycle(&self, start: usize) -> String {
         let links = self.under_way.iter().skip(start).chain(self.under_way.get(start));
-        let names: Vec<String> =
-            links.map(|(node, name)| format!("`{name}` of `{node}`")).collect();
+        let names: Vec<String> = links.map(|(node, name)| format!("`{name}` of `{node}`")).collect();
         format!("these inputs follow each other in a circle: {}", names.join(" → "))
     }
 }

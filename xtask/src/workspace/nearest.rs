@@ -2,8 +2,7 @@
 
 /// Names that are close to a bad one, the closest first, three at most.
 pub fn nearest<'a>(bad: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut scored: Vec<(usize, &str)> =
-        candidates.filter_map(|it| Some((score(bad, it)?, it))).collect();
+    let mut scored: Vec<(usize, &str)> = candidates.filter_map(|it| Some((score(bad, it)?, it))).collect();
     scored.sort_unstable();
     scored.dedup();
     scored.into_iter().map(|(_, it)| it).take(3).collect()
@@ -26,16 +25,15 @@ fn score(bad: &str, candidate: &str) -> Option<usize> {
     if bad.is_empty() || candidate.is_empty() {
         return None;
     }
-    let (left, right): (Vec<char>, Vec<char>) =
-        (bad.chars().collect(), candidate.chars().collect());
+    let (left, right): (Vec<char>, Vec<char>) = (bad.chars().collect(), candidate.chars().collect());
     let cut_off = (left.len().max(right.len()) / 3).max(1);
     // A name of one or two letters is near to every other one; only a swap or a change of case may count.
     let distance = distance(&left, &right);
     if distance <= cut_off && distance < left.len().min(right.len()) {
         return Some(distance);
     }
-    let contained = left.len() >= 2
-        && (candidate.contains(&bad) || (right.len() >= 3 && bad.contains(&candidate)));
+    let contained =
+        left.len() >= 2 && (candidate.contains(&bad) || (right.len() >= 3 && bad.contains(&candidate)));
     contained.then_some(cut_off + if candidate.starts_with(&bad) { 1 } else { 2 })
 }
 
@@ -48,8 +46,7 @@ fn distance(left: &[char], right: &[char]) -> usize {
         for (column, to) in right.iter().enumerate() {
             let changed = last[column] + usize::from(from != to);
             let mut best = changed.min(last[column + 1] + 1).min(current[column] + 1);
-            let swapped =
-                row > 0 && column > 0 && left[row - 1] == *to && *from == right[column - 1];
+            let swapped = row > 0 && column > 0 && left[row - 1] == *to && *from == right[column - 1];
             if swapped {
                 best = best.min(before_last[column - 1] + 1);
             }

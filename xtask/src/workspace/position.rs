@@ -34,9 +34,8 @@ mod tests {
 
     #[test]
     fn counts_lines_and_characters() {
-        let check = |text: &str, offset, expect: &str| {
-            assert_eq!(Position::of(text, offset).to_string(), expect)
-        };
+        let check =
+            |text: &str, offset, expect: &str| assert_eq!(Position::of(text, offset).to_string(), expect);
         check("", 0, "1:1");
         check("ab\ncd", 4, "2:2");
         check("ab\n", 3, "2:1");
