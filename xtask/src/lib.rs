@@ -1,6 +1,21 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
+pub mod cli;
+pub mod context;
 pub mod host;
+pub mod inventory;
+pub mod logs;
+pub mod monitor;
+pub mod nix;
+pub mod outcome;
+pub mod plan;
+pub mod report;
+pub mod revision;
+pub mod selection;
+pub mod shell;
+pub mod sizes;
+pub mod tasks;
+pub mod ui;
 pub mod workspace;
 
 use std::process::ExitCode;
@@ -8,5 +23,5 @@ use std::process::ExitCode;
 /// Parses the command line, runs the task and says what came of it.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    cli::main()
 }

@@ -1,0 +1,107 @@
+//! The command line: global flags, one variant for each verb, and who runs it.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Parser, Subcommand};
+
+use crate::context::{Context, Globals};
+use crate::host::Host;
+use crate::report::Report;
+use crate::tasks::build::Build;
+use crate::tasks::run::Run;
+use crate::tasks::shell::Shell;
+use crate::ui::{Style, Ui};
+
+/// Drive this workspace's flakes: build, run, develop, format, check
+///
+/// Results go to stdout, talk goes to stderr. Exit codes: 0 good, 1 failed, 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Act on the workspace there
+    #[arg(short = 'C', global = true, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    directory: Utf8PathBuf,
+    /// Print the commands that would run, and change nothing
+    #[arg(short = 'n', long, global = true)]
+    dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say every command and every line that a builder prints
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Use only what is on this machine
+    #[arg(long, global = true)]
+    offline: bool,
+    /// The nix to use, instead of the one on PATH [env: XTASK_NIX]
+    #[arg(long, global = true, value_name = "PATH")]
+    nix: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    Build(Build),
+    Run(Run),
+    Shell(Shell),
+}
+
+impl Task {
+    fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+        match self {
+            Task::Build(it) => it.run(cx),
+            Task::Run(it) => it.run(cx),
+            Task::Shell(it) => it.run(cx),
+        }
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else is wrong usage. A closed pipe is nobody's fault.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let Global { json, quiet, verbose, .. } = cli.global;
+    let host = Host::current();
+    let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
+    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
+    match host.and_then(|it| context(it, cli.global, Ui::new(style))) {
+        Ok(mut cx) => match cli.task.run(&mut cx) {
+            Ok(report) => cx.ui.finish(&report),
+            Err(error) => cx.ui.fail(&error),
+        },
+        Err(error) => Ui::new(style).fail(&error),
+    }
+}
+
+fn context(host: Host, global: Global, ui: Ui) -> anyhow::Result<Context> {
+    let dir = absolute(&host.cwd, &global.directory)?;
+    let Global { dry_run, offline, nix, .. } = global;
+    let nix = nix.map(|it| host.cwd.join(it));
+    Context::new(host, dir, Globals { dry_run, offline, nix }, ui)
+}
+
+/// A directory without `.` and `..`, so that walking up from it works.
+fn absolute(cwd: &Utf8Path, dir: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
+    if dir == "." {
+        return Ok(cwd.to_owned());
+    }
+    cwd.join(dir).canonicalize_utf8().with_context(|| format!("cannot enter `{dir}`"))
+}

@@ -1,0 +1,283 @@
+//! What every task receives: the workspace, the machine, Nix, and somebody to talk to.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::de::DeserializeOwned;
+use xshell::Shell;
+
+use crate::host::{Host, System};
+use crate::logs::Logs;
+use crate::monitor::Monitor;
+use crate::nix::Nix;
+use crate::nix::discover::{self, Notice, Wanted};
+use crate::nix::process::{self, Command, Exit, Interrupt};
+use crate::nix::replace::{Program, replace};
+use crate::plan::{CommandLine, EVENTS, Settings, Step};
+use crate::revision;
+use crate::ui::Ui;
+use crate::workspace::{ConfigVerdict, Workspace, config_differences};
+
+/// The flags that every task understands.
+#[derive(Debug, Clone, Default)]
+pub struct Globals {
+    pub dry_run: bool,
+    pub offline: bool,
+    /// `--nix`
+    pub nix: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug)]
+pub struct Context {
+    pub host: Host,
+    pub workspace: Workspace,
+    /// Where the user stands, or `-C`.
+    pub dir: Utf8PathBuf,
+    pub globals: Globals,
+    pub ui: Ui,
+    /// For short commands whose output is read: git, cargo.
+    pub sh: Shell,
+    pub interrupt: Interrupt,
+    nix: Option<Nix>,
+    revisions: BTreeMap<Utf8PathBuf, Option<String>>,
+}
+
+/// What came of a call of Nix.
+#[derive(Debug)]
+pub struct Call {
+    pub exit: Exit,
+    pub monitor: Monitor,
+}
+
+impl Context {
+    /// # Errors
+    /// When the directory is in no workspace, or its manifest is wrong.
+    pub fn new(host: Host, dir: Utf8PathBuf, globals: Globals, ui: Ui) -> anyhow::Result<Context> {
+        let workspace = Workspace::discover(&dir)?;
+        let sh = Shell::new().context("cannot read the current directory")?;
+        sh.change_dir(&workspace.root);
+        Ok(Context {
+            host,
+            workspace,
+            dir,
+            globals,
+            ui,
+            sh,
+            interrupt: Interrupt::install()?,
+            nix: None,
+            revisions: BTreeMap::new(),
+        })
+    }
+
+    /// The Nix to use, found (or fetched) on first use.
+    ///
+    /// # Errors
+    /// When there is none and none can be had.
+    pub fn nix(&mut self) -> anyhow::Result<&Nix> {
+        if self.nix.is_none() {
+            let settings = &self.workspace.manifest.nix;
+            let wanted = Wanted {
+                explicit: self.globals.nix.as_deref(),
+                minimum: settings.minimum.parse().context("xtask.toml: nix.minimum")?,
+                sandbox: settings.sandbox,
+            };
+            let ui = &self.ui;
+            let nix = discover::discover(&self.host, &wanted, &mut |notice| match notice {
+                Notice::Status(text) => ui.status(&text),
+                Notice::Warning(text) => ui.warning(&text),
+            })?;
+            self.nix = Some(nix);
+        }
+        self.nix.as_ref().context("no Nix")
+    }
+
+    /// The content of the git work tree around a directory; see [`revision::of_tree`].
+    pub fn revision(&mut self, dir: &Utf8Path) -> Option<String> {
+        let top = revision::work_tree(dir)?;
+        let sh = &self.sh;
+        self.revisions.entry(top).or_insert_with_key(|top| revision::of_tree(sh, top)).clone()
+    }
+
+    /// The directory for our own files in this workspace; safe to delete.
+    #[must_use]
+    pub fn state(&self) -> Utf8PathBuf {
+        self.workspace.root.join("target/xtask")
+    }
+
+    /// How a flake of the workspace is named to Nix.
+    #[must_use]
+    pub fn flake_ref(&self, flake: usize) -> Utf8PathBuf {
+        match self.workspace.flakes[flake].dir.as_str() {
+            "." => self.workspace.root.clone(),
+            dir => self.workspace.root.join(dir),
+        }
+    }
+
+    #[must_use]
+    pub fn system(&self) -> System {
+        self.host.system()
+    }
+
+    /// What every call of Nix gets. The caches that some of these flakes name are accepted only when they are the
+    /// manifest's, for all of them.
+    ///
+    /// # Errors
+    /// When a `flake.nix` cannot be read.
+    pub fn settings(&self, flakes: &[usize], extra: &[String]) -> anyhow::Result<Settings> {
+        let manifest = &self.workspace.manifest;
+        let mut accept = false;
+        let mut differences = Vec::new();
+        for flake in flakes {
+            let flake = &self.workspace.flakes[*flake];
+            match config_differences(&flake.source(&self.workspace.root)?, &manifest.cache) {
+                ConfigVerdict::None => {}
+                ConfigVerdict::Equal => accept = true,
+                ConfigVerdict::Differs(it) => {
+                    differences.extend(it.into_iter().map(|it| (flake.dir.clone(), it)))
+                }
+            }
+        }
+        for (dir, difference) in &differences {
+            self.ui.warning(&format!("not accepting the nixConfig of `{dir}/flake.nix`: {difference}"));
+        }
+        Ok(Settings {
+            offline: self.globals.offline,
+            sandbox: manifest.nix.sandbox,
+            connect_timeout: manifest.nix.connect_timeout,
+            accept_flake_config: accept && differences.is_empty(),
+            extra: extra.to_vec(),
+        })
+    }
+
+    /// Prints a step instead of running it.
+    ///
+    /// # Errors
+    /// When there is no Nix.
+    pub fn planned(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<()> {
+        let program = self.nix()?.program.clone();
+        self.ui.planned(&CommandLine(program.as_str(), &step.argv(settings)));
+        Ok(())
+    }
+
+    /// Runs Nix and shows what it does.
+    ///
+    /// # Errors
+    /// When it cannot be run. That it failed is in the [`Call`].
+    pub fn call(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<Call> {
+        let program = self.nix()?.program.clone();
+        let mut args = step.argv(settings);
+        self.ui.command(&CommandLine(program.as_str(), &args));
+        args.extend(EVENTS.map(str::to_owned));
+        let mut monitor = Monitor::default();
+        let mut logs = Logs::new(self.state().join("logs"));
+        let ui = &mut self.ui;
+        let command =
+            Command { program: &program, args: &args, dir: &self.workspace.root, env: &self.host.env };
+        let exit = process::run(&command, &self.interrupt, &mut |event| {
+            let now = Instant::now();
+            if let Some(change) = monitor.event(event, now) {
+                logs.change(&change);
+                ui.change(&change);
+            }
+            if *event == crate::nix::event::Event::Tick {
+                ui.draw(&monitor, now);
+            }
+        })?;
+        ui.clear();
+        logs.warnings().iter().for_each(|it| ui.warning(it));
+        Ok(Call { exit, monitor })
+    }
+
+    /// Becomes a program from the store, where the user stands. Returns only when that fails.
+    ///
+    /// # Errors
+    /// When it cannot be run, or the store cannot be mounted.
+    pub fn replace(
+        &mut self,
+        program: &str,
+        args: &[String],
+        env: &BTreeMap<OsString, OsString>,
+    ) -> anyhow::Result<Infallible> {
+        self.ui.clear();
+        let dir = self.host.cwd.clone();
+        let store_root = self.nix()?.store_root.as_deref();
+        replace(store_root, &Program { program, args, env, dir: &dir })
+    }
+
+    /// Becomes a program of the machine, where the user stands. Returns only when that fails.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn become_program(
+        &mut self,
+        program: &str,
+        args: &[String],
+        env: &BTreeMap<OsString, OsString>,
+    ) -> anyhow::Result<Infallible> {
+        self.ui.clear();
+        replace(None, &Program { program, args, env, dir: &self.host.cwd })
+    }
+
+    /// The Nix that [`Context::nix`] has found.
+    #[must_use]
+    pub fn nix_found(&self) -> Option<&Nix> {
+        self.nix.as_ref()
+    }
+
+    /// Runs Nix and reads the JSON that it prints.
+    ///
+    /// # Errors
+    /// When Nix failed, with what it said, or printed something else.
+    pub fn query<T: DeserializeOwned>(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<T> {
+        let call = self.call(step, settings)?;
+        if !call.exit.success() {
+            bail!("{}", call.why());
+        }
+        serde_json::from_str(&call.exit.stdout)
+            .with_context(|| format!("unexpected answer to `{}`", CommandLine("nix", &step.argv(settings))))
+    }
+}
+
+impl Call {
+    /// Why Nix failed, in its own words.
+    #[must_use]
+    pub fn why(&self) -> String {
+        if self.exit.interrupted {
+            return "interrupted".to_owned();
+        }
+        let mut parts: Vec<String> = self.monitor.errors.clone();
+        parts.extend(self.monitor.failures.iter().map(|it| format!("{} failed: {}", it.drv, it.reason)));
+        match (parts.is_empty(), self.exit.code) {
+            (false, _) => parts.join("\n"),
+            (true, Some(code)) => format!("nix ended with exit code {code} and said nothing"),
+            (true, None) => "nix was killed".to_owned(),
+        }
+    }
+}
+
+/// Makes a directory and those above it.
+///
+/// # Errors
+/// With the path in the message.
+pub fn create_dir(dir: &Utf8Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))
+}
+
+/// Replaces a file as a whole: nobody ever sees half of it.
+///
+/// # Errors
+/// With the path in the message; the old file is then still there.
+pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> anyhow::Result<()> {
+    let temporary = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
+    if let Some(dir) = path.parent() {
+        create_dir(dir)?;
+    }
+    std::fs::write(&temporary, content)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+        .with_context(|| format!("cannot write `{path}`"))
+}

@@ -1,0 +1,188 @@
+//! Which packages a flake has, asked of Nix once and remembered for as long as no tracked file changes.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use camino::Utf8Path;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::context::{Context, write_atomic};
+use crate::host::System;
+use crate::nix::store_path::StorePath;
+use crate::plan::{self, Settings};
+use crate::revision;
+
+/// The version of the cache's files; another one is ignored.
+const FORMAT: u32 = 1;
+/// As many evaluations are remembered; the oldest go first.
+const KEPT: usize = 64;
+
+/// A derivation, as evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    pub drv: StorePath,
+    pub system: String,
+    /// The program that `run` starts: `meta.mainProgram`, or the package's name.
+    pub main: String,
+    pub outs: BTreeMap<String, StorePath>,
+    /// The output that is meant when none is named.
+    pub first: String,
+}
+
+/// What an attribute turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Entry {
+    Package(Package),
+    /// It throws, or is no derivation.
+    Broken {
+        broken: bool,
+    },
+}
+
+/// All packages of a flake for one system, by name.
+pub type Inventory = BTreeMap<String, Entry>;
+
+/// The packages of a flake, broken ones included. Empty when it has none for this system.
+///
+/// # Errors
+/// When the flake itself cannot be evaluated.
+pub fn packages(
+    cx: &mut Context,
+    flake: usize,
+    system: &System,
+    settings: &Settings,
+) -> anyhow::Result<Inventory> {
+    let set = plan::package_set(system);
+    remembered(cx, flake, &set, settings, |cx| {
+        let installable = cx.flake_ref(flake);
+        match ask(cx, &plan::inventory(installable.as_str(), &set), settings) {
+            Ok(inventory) => Ok(inventory),
+            Err(error) if is_absent(&error) => Ok(Inventory::new()),
+            // Some failures cannot be caught in Nix: ask for each attribute alone, so that the others are seen.
+            Err(error) => one_by_one(cx, flake, &set, settings).map_err(|_| error),
+        }
+    })
+}
+
+fn one_by_one(cx: &mut Context, flake: usize, set: &str, settings: &Settings) -> anyhow::Result<Inventory> {
+    let installable = cx.flake_ref(flake);
+    let names: Vec<String> = ask(cx, &plan::names(installable.as_str(), set), settings)?;
+    let mut res = Inventory::new();
+    for name in names {
+        let attr = format!(".{set}.{}", plan::attr_name(&name));
+        let entry = match ask(cx, &plan::single(installable.as_str(), &attr), settings) {
+            Ok(package) => Entry::Package(package),
+            Err(_) => Entry::Broken { broken: true },
+        };
+        res.insert(name, entry);
+    }
+    Ok(res)
+}
+
+/// One attribute of a flake, found where Nix finds it.
+///
+/// # Errors
+/// When it is not there or cannot be evaluated.
+pub fn package(cx: &mut Context, flake: usize, attr: &str, settings: &Settings) -> anyhow::Result<Package> {
+    let installable = cx.flake_ref(flake);
+    remembered(cx, flake, attr, settings, |cx| ask(cx, &plan::single(installable.as_str(), attr), settings))
+}
+
+/// The systems that have a package of this name.
+///
+/// # Errors
+/// When the flake cannot be evaluated.
+pub fn systems_with(
+    cx: &mut Context,
+    flake: usize,
+    name: &str,
+    settings: &Settings,
+) -> anyhow::Result<Vec<String>> {
+    let installable = cx.flake_ref(flake);
+    let names: BTreeMap<String, Vec<String>> = match ask(cx, &plan::all_names(installable.as_str()), settings)
+    {
+        Err(error) if is_absent(&error) => BTreeMap::new(),
+        it => it?,
+    };
+    Ok(names.into_iter().filter(|(_, names)| names.iter().any(|it| it == name)).map(|it| it.0).collect())
+}
+
+fn ask<T: DeserializeOwned>(cx: &mut Context, step: &plan::Step, settings: &Settings) -> anyhow::Result<T> {
+    cx.query(step, settings)
+}
+
+/// Nix's message where a flake has no such output.
+fn is_absent(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("does not provide attribute")
+}
+
+#[derive(Serialize, Deserialize)]
+struct Memory<T> {
+    version: u32,
+    answer: T,
+}
+
+/// The answer of an evaluation, from the last time if nothing that it depends on has changed.
+fn remembered<T: Serialize + DeserializeOwned>(
+    cx: &mut Context,
+    flake: usize,
+    question: &str,
+    settings: &Settings,
+    evaluate: impl FnOnce(&mut Context) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let Some(key) = key(cx, flake, question, settings)? else { return evaluate(cx) };
+    let dir = cx.state().join("eval");
+    let file = dir.join(format!("{key}.json"));
+    if let Some(answer) = recall(&file) {
+        return Ok(answer);
+    }
+    let memory = Memory { version: FORMAT, answer: evaluate(cx)? };
+    write_atomic(&file, &serde_json::to_vec(&memory)?)?;
+    prune(&dir)?;
+    Ok(memory.answer)
+}
+
+/// A damaged or foreign file is as good as none.
+fn recall<T: DeserializeOwned>(file: &Utf8Path) -> Option<T> {
+    let memory: Memory<T> = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    (memory.version == FORMAT).then_some(memory.answer)
+}
+
+fn key(
+    cx: &mut Context,
+    flake: usize,
+    question: &str,
+    settings: &Settings,
+) -> anyhow::Result<Option<String>> {
+    let options = plan::evaluation_options(&settings.extra);
+    if options.iter().any(|it| it != "--show-trace") {
+        return Ok(None);
+    }
+    let dir = cx.flake_ref(flake);
+    let Some(revision) = cx.revision(&dir) else { return Ok(None) };
+    let version = cx.nix()?.version.to_string();
+    let mut hash = Sha256::new();
+    for part in [env!("CARGO_PKG_VERSION"), &version, dir.as_str(), &revision, question] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    Ok(Some(revision::hex(&hash.finalize()[..16])))
+}
+
+fn prune(dir: &Utf8Path) -> anyhow::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read `{dir}`"))? {
+        let entry = entry?;
+        // Another xtask may be pruning too.
+        let Ok(metadata) = entry.metadata() else { continue };
+        files.push((metadata.modified()?, entry.path()));
+    }
+    files.sort();
+    let surplus = files.len().saturating_sub(KEPT);
+    files[..surplus].iter().for_each(|(_, path)| drop(fs::remove_file(path)));
+    Ok(())
+}

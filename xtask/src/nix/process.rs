@@ -1,0 +1,270 @@
+//! Starts a child that streams its log, hands on every event as it comes, and stops it when we are told to.
+//! The only file that does so.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use camino::Utf8Path;
+use unix::sys::signal::Signal;
+use unix::unistd::Pid;
+
+use super::event::{self, Event};
+
+/// How often the listener hears `Event::Tick`.
+const TICK: Duration = Duration::from_millis(100);
+/// How long Nix may take to stop its builders before it is killed. It needs 0.2 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A command line with its directory and environment.
+#[derive(Debug)]
+pub struct Command<'a> {
+    pub program: &'a Utf8Path,
+    pub args: &'a [String],
+    pub dir: &'a Utf8Path,
+    pub env: &'a BTreeMap<OsString, OsString>,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Exit {
+    pub stdout: String,
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// We were told to stop by SIGINT, SIGTERM or SIGHUP, and stopped the child.
+    pub interrupted: bool,
+}
+
+impl Exit {
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0) && !self.interrupted
+    }
+}
+
+/// Remembers that the user, or the machine, wants us to stop. Nothing else runs in the signal handler, so files
+/// are put in order and results are still told.
+#[derive(Debug, Clone)]
+pub struct Interrupt(Arc<AtomicUsize>);
+
+impl Interrupt {
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn install() -> anyhow::Result<Interrupt> {
+        let flag = Arc::new(AtomicUsize::new(0));
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            let number = signal as i32;
+            signal_hook::flag::register_usize(number, Arc::clone(&flag), number.unsigned_abs() as usize)
+                .with_context(|| format!("cannot handle {signal}"))?;
+        }
+        Ok(Interrupt(flag))
+    }
+
+    /// The signal that came, if one did.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        i32::try_from(self.0.load(Ordering::Relaxed)).ok().and_then(|it| Signal::try_from(it).ok())
+    }
+}
+
+/// Runs a child to its end. Its stdin is empty, its stdout is returned, its stderr becomes events.
+///
+/// # Errors
+/// When it cannot be started or read. A child that fails is not an error here: see [`Exit`].
+pub fn run(
+    command: &Command<'_>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    let reader = start(command).with_context(|| format!("cannot run `{}`", command.program))?;
+    let pids = reader.pids();
+    let latest = Latest::default();
+    let (sender, lines) = channel();
+    let mut interrupted = false;
+    std::thread::scope(|scope| {
+        // The sender moves into the thread, so that the channel closes when the stream ends.
+        let (reader, latest) = (&reader, &latest);
+        scope.spawn(move || pump(reader, latest, &sender));
+        interrupted = follow(&lines, latest, &pids, interrupt, listen);
+    });
+    let output = reader.try_wait().context("cannot wait for the child")?.context("the child did not end")?;
+    Ok(Exit {
+        stdout: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code(),
+        interrupted: interrupted || interrupt.signal().is_some(),
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the file that starts streaming children")]
+fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
+    duct::cmd(command.program.as_std_path(), command.args)
+        .dir(command.dir)
+        .full_env(command.env)
+        .stdin_null()
+        // The log is read as it comes; what duct calls stderr is then the child's stdout, read at the end.
+        .stdout_stderr_swap()
+        .stderr_capture()
+        .unchecked()
+        .reader()
+}
+
+/// The last progress line of each activity that was not looked at yet.
+#[derive(Default)]
+struct Latest(Mutex<BTreeMap<u64, Vec<u8>>>);
+
+impl Latest {
+    fn put(&self, id: u64, line: &[u8]) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = lines.entry(id).or_default();
+        slot.clear();
+        slot.extend_from_slice(line);
+    }
+
+    fn take(&self) -> BTreeMap<u64, Vec<u8>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reads as fast as the child writes: a full pipe would stop Nix. Progress lines are not even sent on.
+fn pump(reader: &duct::ReaderHandle, latest: &Latest, lines: &Sender<Vec<u8>>) {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match read_line(&mut reader, &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        match event::progress_id(&line) {
+            Some(id) => latest.put(id, &line),
+            None if lines.send(line.clone()).is_err() => return,
+            None => {}
+        }
+    }
+}
+
+fn read_line(reader: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> std::io::Result<usize> {
+    let size = reader.read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Ok(size)
+}
+
+/// Hands on events until the stream ends; true when we were told to stop.
+fn follow(
+    lines: &Receiver<Vec<u8>>,
+    latest: &Latest,
+    pids: &[u32],
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> bool {
+    let mut ticked = Instant::now();
+    let mut stopping: Option<Instant> = None;
+    loop {
+        let line = lines.recv_timeout(TICK.saturating_sub(ticked.elapsed()));
+        if let Ok(line) = &line {
+            let event = event::parse(line);
+            // The totals must not lag behind the end of what they count.
+            if matches!(event, Event::Stop { .. }) {
+                report(latest, listen);
+            }
+            listen(&event);
+        }
+        if ticked.elapsed() >= TICK || line.is_err() {
+            report(latest, listen);
+            listen(&Event::Tick);
+            ticked = Instant::now();
+        }
+        if matches!(line, Err(RecvTimeoutError::Disconnected)) {
+            return stopping.is_some();
+        }
+        match (interrupt.signal(), stopping) {
+            (Some(signal), None) => {
+                signal_all(pids, signal);
+                stopping = Some(Instant::now());
+            }
+            (_, Some(since)) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
+            _ => {}
+        }
+    }
+}
+
+fn report(latest: &Latest, listen: &mut dyn FnMut(&Event)) {
+    for line in latest.take().into_values() {
+        listen(&event::parse(&line));
+    }
+}
+
+/// A child that is already gone is what we want.
+fn signal_all(pids: &[u32], signal: Signal) {
+    for pid in pids.iter().filter_map(|it| i32::try_from(*it).ok()) {
+        unix::sys::signal::kill(Pid::from_raw(pid), signal).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, listen: &mut dyn FnMut(&Event)) -> Exit {
+        let interrupt = Interrupt(Arc::default());
+        sh_with(script, &interrupt, listen)
+    }
+
+    fn sh_with(script: &str, interrupt: &Interrupt, listen: &mut dyn FnMut(&Event)) -> Exit {
+        let args = ["-c".to_owned(), script.to_owned()];
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+        let command = Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env };
+        run(&command, interrupt, listen).unwrap()
+    }
+
+    #[test]
+    fn log_and_result_are_kept_apart() {
+        let mut events = Vec::new();
+        let exit = sh("echo result; echo talk >&2; exit 3", &mut |it| events.push(it.clone()));
+        assert_eq!((exit.stdout.as_str(), exit.code, exit.interrupted), ("result\n", Some(3), false));
+        assert!(events.contains(&Event::Plain("talk".to_owned())), "{events:?}");
+    }
+
+    /// 90,000 events of one copy: only the last counts, and it arrives.
+    #[test]
+    fn a_flood_of_progress_is_thinned_out() {
+        let script = r#"i=0; while [ $i -lt 90000 ]; do i=$((i+1));
+            echo "@nix {\"action\":\"result\",\"fields\":[$i,90000,0,0],\"id\":7,\"type\":105}"; done >&2"#;
+        let (mut seen, mut last) = (0, 0);
+        sh(script, &mut |it| {
+            if let Event::Progress { id: 7, progress } = it {
+                seen += 1;
+                last = progress.done;
+            }
+        });
+        assert_eq!(last, 90_000);
+        assert!(seen < 9000, "{seen} events were parsed");
+    }
+
+    #[test]
+    fn an_interrupt_ends_the_child() {
+        let flag = Interrupt(Arc::default());
+        let stop = flag.clone();
+        let exit = sh_with("echo started >&2; exec sleep 60", &flag, &mut |it| {
+            if matches!(it, Event::Plain(_)) {
+                stop.0.store(Signal::SIGTERM as usize, Ordering::Relaxed);
+            }
+        });
+        assert_eq!((exit.code, exit.interrupted), (None, true));
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let env = BTreeMap::new();
+        let command = Command { program: "/no/such/nix".into(), args: &[], dir: "/".into(), env: &env };
+        let error = run(&command, &Interrupt(Arc::default()), &mut |_| ()).unwrap_err();
+        assert!(format!("{error:#}").starts_with("cannot run `/no/such/nix`: "), "{error:#}");
+    }
+}

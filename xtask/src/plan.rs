@@ -1,0 +1,375 @@
+//! What will be run: every Nix command line that there is, as a value. Pure, so that `--dry-run` can print it and
+//! a test can compare it. No other file spells a Nix flag.
+
+use std::fmt;
+
+use camino::Utf8PathBuf;
+
+use crate::host::System;
+
+/// One call of Nix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Build(Build),
+    /// Roots a path that is already there against garbage collection: `link` becomes a symlink to it.
+    Root {
+        path: String,
+        link: Utf8PathBuf,
+    },
+    /// Asks `apply` of a value; nothing is written to the store.
+    Eval {
+        installable: String,
+        apply: &'static str,
+    },
+    /// Whether paths are valid, and their sizes.
+    PathInfo {
+        paths: Vec<String>,
+    },
+    /// The environment of a dev shell as JSON; `profile` roots it.
+    DevEnv {
+        installable: String,
+        profile: Utf8PathBuf,
+    },
+    /// Enters a dev shell by Nix itself.
+    Develop {
+        installable: String,
+        command: Vec<String>,
+    },
+    /// Whether a lock is complete and matches its flake.
+    Metadata {
+        flake: String,
+    },
+    /// Evaluates every output of a flake and builds this system's checks.
+    FlakeCheck {
+        flake: String,
+        build: bool,
+    },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Build {
+    pub installables: Vec<String>,
+    pub keep_going: bool,
+    /// Builds at once; Nix decides when absent.
+    pub jobs: Option<u32>,
+}
+
+/// What every call gets, whatever it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub offline: bool,
+    pub sandbox: bool,
+    /// Seconds.
+    pub connect_timeout: u32,
+    /// The flake's caches are the manifest's own, so Nix need not ask.
+    pub accept_flake_config: bool,
+    /// The user's own Nix options: all of them for a build, those that matter to evaluation for the rest.
+    pub extra: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            offline: false,
+            sandbox: true,
+            connect_timeout: 5,
+            accept_flake_config: false,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl Step {
+    /// The arguments of `nix`.
+    #[must_use]
+    pub fn argv(&self, settings: &Settings) -> Vec<String> {
+        let mut argv = Argv(Vec::new());
+        match self {
+            Step::Build(build) => build.argv(&mut argv),
+            Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
+            Step::Eval { installable, apply } => {
+                argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
+            }
+            Step::PathInfo { paths } => argv.push(["path-info", "--json"]).push(paths),
+            Step::DevEnv { installable, profile } => {
+                argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
+            }
+            Step::Develop { installable, .. } => argv.push(["develop", installable]),
+            Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
+            Step::FlakeCheck { flake, build } => {
+                argv.push(["flake", "check", flake, "--keep-going"]);
+                argv.flag("--no-build", !build)
+            }
+        };
+        // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
+        if matches!(self, Step::Develop { .. }) {
+            argv.push(["--option", "flake-registry", ""]);
+        }
+        argv.flag("--no-update-lock-file", self.reads_a_flake());
+        settings.argv(&mut argv);
+        match self {
+            Step::Build(_) => argv.push(&settings.extra),
+            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
+            _ => &mut argv,
+        };
+        if let Step::Develop { command, .. } = self
+            && !command.is_empty()
+        {
+            argv.push(["--command"]).push(command);
+        }
+        argv.0
+    }
+
+    /// A path in the store has no lock, and Nix would have nothing to check.
+    fn reads_a_flake(&self) -> bool {
+        !matches!(self, Step::Root { .. } | Step::PathInfo { .. })
+    }
+
+    /// Whether Nix's log comes as events. `develop` hands its terminal to the user.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        !matches!(self, Step::Develop { .. })
+    }
+}
+
+impl Build {
+    fn argv<'a>(&self, argv: &'a mut Argv) -> &'a mut Argv {
+        argv.push(["build", "--json", "--no-link"]).push(&self.installables);
+        argv.flag("--keep-going", self.keep_going);
+        if let Some(jobs) = self.jobs {
+            argv.push(["--max-jobs", &jobs.to_string()]);
+        }
+        argv
+    }
+}
+
+impl Settings {
+    fn argv(&self, argv: &mut Argv) {
+        argv.push(["--extra-experimental-features", "nix-command flakes"]);
+        argv.push(["--option", "connect-timeout", &self.connect_timeout.to_string()]);
+        argv.flag("--offline", self.offline);
+        argv.flag("--accept-flake-config", self.accept_flake_config);
+        if !self.sandbox {
+            argv.push(["--option", "sandbox", "false"]);
+        }
+    }
+}
+
+/// The arguments that make Nix log events instead of prose.
+pub const EVENTS: [&str; 2] = ["--log-format", "internal-json"];
+
+/// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
+#[must_use]
+pub fn evaluation_options(extra: &[String]) -> Vec<String> {
+    let mut res = Vec::new();
+    let mut words = extra.iter();
+    while let Some(word) = words.next() {
+        let values = match word.as_str() {
+            "--impure" | "--refresh" | "--show-trace" => 0,
+            "-I" | "--include" | "--override-flake" | "--reference-lock-file" => 1,
+            "--override-input" | "--option" | "--arg" | "--argstr" => 2,
+            _ => continue,
+        };
+        res.push(word.clone());
+        res.extend(words.by_ref().take(values).cloned());
+    }
+    res
+}
+
+struct Argv(Vec<String>);
+
+impl Argv {
+    fn push(&mut self, args: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Argv {
+        self.0.extend(args.into_iter().map(|it| it.as_ref().to_owned()));
+        self
+    }
+
+    fn flag(&mut self, flag: &str, on: bool) -> &mut Argv {
+        if on {
+            self.0.push(flag.to_owned());
+        }
+        self
+    }
+}
+
+/// A command line as a user would type it.
+#[derive(Debug)]
+pub struct CommandLine<'a>(pub &'a str, pub &'a [String]);
+
+impl fmt::Display for CommandLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(self.0))?;
+        self.1.iter().try_for_each(|it| write!(f, " {}", quoted(it)))
+    }
+}
+
+/// A word for a POSIX shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_./:=@%+,#^".contains(&it);
+    match word {
+        "" => "''".to_owned(),
+        _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
+        _ => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is
+/// the program that `run` starts.
+#[must_use]
+pub fn inventory(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: INVENTORY }
+}
+
+const INVENTORY: &str = "ps: builtins.mapAttrs (n: d: let \
+    ok = builtins.tryEval (d.type or null == \"derivation\" && builtins.isString d.drvPath); \
+    main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); \
+  in if ok.success && ok.value then { \
+    drv = builtins.unsafeDiscardStringContext d.drvPath; \
+    system = d.system; \
+    main = if main.success then main.value else n; \
+    outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ \"out\" ])); \
+    first = d.outputName or \"out\"; \
+  } else { broken = true; }) ps";
+
+/// Only the names, where the attributes cannot be evaluated together.
+#[must_use]
+pub fn names(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
+}
+
+/// The names of all packages, by system.
+#[must_use]
+pub fn all_names(flake: &str) -> Step {
+    let apply = "ps: builtins.mapAttrs (system: builtins.attrNames) ps";
+    Step::Eval { installable: format!("{flake}#.packages"), apply }
+}
+
+/// An attribute name as Nix wants it in an attribute path.
+#[must_use]
+pub fn attr_name(name: &str) -> String {
+    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
+}
+
+/// The same answer as [`inventory`] for one attribute.
+#[must_use]
+pub fn single(flake: &str, attr: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#{attr}"), apply: SINGLE }
+}
+
+const SINGLE: &str = "d: { \
+    drv = builtins.unsafeDiscardStringContext d.drvPath; \
+    system = d.system; \
+    main = d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name; \
+    outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ \"out\" ])); \
+    first = d.outputName or \"out\"; }";
+
+/// The attribute set in which Nix looks a package up.
+#[must_use]
+pub fn package_set(system: &System) -> String {
+    format!("packages.{system}")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
+    fn check(step: Step, settings: &Settings, expect: Expect) {
+        expect.assert_eq(&CommandLine("nix", &step.argv(settings)).to_string());
+    }
+
+    fn text(words: &[&str]) -> Vec<String> {
+        words.iter().map(|it| (*it).to_owned()).collect()
+    }
+
+    #[test]
+    fn build() {
+        let build = Build { installables: text(&["./aleph#toplevel", ".#a"]), ..Build::default() };
+        check(
+            Step::Build(build.clone()),
+            &Settings::default(),
+            expect![
+                "nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        let build = Build { keep_going: true, jobs: Some(2), ..build };
+        let settings = Settings {
+            offline: true,
+            sandbox: false,
+            accept_flake_config: true,
+            connect_timeout: 9,
+            extra: text(&["--impure", "-L", "--option", "a", "b"]),
+        };
+        check(
+            Step::Build(build),
+            &settings,
+            expect![
+                "nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --impure --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false"
+            ],
+        );
+    }
+
+    #[test]
+    fn others() {
+        let settings = Settings::default();
+        check(
+            Step::Root { path: "/nix/store/x".into(), link: "result x".into() },
+            &settings,
+            expect![
+                "nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::PathInfo { paths: text(&["/nix/store/x"]) },
+            &settings,
+            expect![
+                "nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
+            &settings,
+            expect![
+                "nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
+            &settings,
+            expect![
+                "nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'"
+            ],
+        );
+        check(
+            Step::Metadata { flake: ".".into() },
+            &settings,
+            expect![
+                "nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            Step::FlakeCheck { flake: ".".into(), build: false },
+            &settings,
+            expect![
+                "nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+        check(
+            names(".", "packages", Vec::new()),
+            &settings,
+            expect![
+                "nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
+            ],
+        );
+    }
+
+    #[test]
+    fn quoting() {
+        for (word, want) in [("", "''"), ("a", "a"), (".#a", ".#a"), ("#a", "'#a'"), ("it's", r"'it'\''s'")] {
+            assert_eq!(quoted(word), want);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask build`
+
+use crate::context::Context;
+use crate::host::System;
+use crate::outcome::{self, Outcome};
+use crate::plan::{self, Step};
+use crate::report::Report;
+use crate::selection::{Selected, Selection};
+
+/// Build packages by short name, over all flakes of the workspace
+///
+/// A name is `elodin-db`, `aleph#toplevel`, `./dir#attr` or `.#attr`. Without one: the default package or, where
+/// there is none, all. Store paths go to stdout when it is not a terminal.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Build {
+    /// The packages
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Build every package of every flake
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    /// Build for another system, such as aarch64-linux
+    #[arg(long, value_name = "SYSTEM")]
+    pub system: Option<String>,
+    /// Go on with the others when one fails
+    #[arg(long, short = 'k')]
+    pub keep_going: bool,
+    /// Make no `result` links
+    #[arg(long)]
+    pub no_link: bool,
+    /// Put the links here, one for each name
+    #[arg(long, value_name = "DIR", conflicts_with = "no_link")]
+    pub out_link: Option<camino::Utf8PathBuf>,
+    /// Builds at once; Nix decides by default
+    #[arg(long, short = 'j', value_name = "N")]
+    pub jobs: Option<u32>,
+    /// Options for Nix itself, such as --impure
+    #[arg(last = true, value_name = "NIX OPTION")]
+    pub nix_options: Vec<String>,
+}
+
+impl Build {
+    pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+        let selected = self.select(cx)?;
+        if cx.globals.dry_run {
+            self.plan(cx, &selected)?;
+            return Ok(Report::done());
+        }
+        let mut outcome = self.build(cx, selected)?;
+        if !self.no_link {
+            outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
+        }
+        Ok(outcome.report(cx))
+    }
+
+    pub(crate) fn select(&self, cx: &mut Context) -> anyhow::Result<Vec<Selected>> {
+        let system = self.system.clone().map_or_else(|| cx.system(), System);
+        Selection { names: &self.names, all: self.all, system, extra: &self.nix_options }.resolve(cx)
+    }
+
+    fn step(&self, cx: &Context, selected: &[Selected]) -> Step {
+        let sound = selected.iter().filter(|it| it.package.is_ok());
+        Step::Build(plan::Build {
+            installables: sound.map(|it| it.installable(cx)).collect(),
+            keep_going: self.keep_going,
+            jobs: self.jobs,
+        })
+    }
+
+    pub(crate) fn plan(&self, cx: &mut Context, selected: &[Selected]) -> anyhow::Result<()> {
+        let step = self.step(cx, selected);
+        let settings = cx.settings(&flakes(selected), &self.nix_options)?;
+        cx.planned(&step, &settings)
+    }
+
+    /// Builds what was selected; what cannot even be evaluated is a failure that stops nothing else.
+    pub(crate) fn build(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
+        let step = self.step(cx, &selected);
+        let settings = cx.settings(&flakes(&selected), &self.nix_options)?;
+        let call = match selected.iter().any(|it| it.package.is_ok()) {
+            true => Some(cx.call(&step, &settings)?),
+            false => None,
+        };
+        Outcome::of(cx, selected, call)
+    }
+}
+
+fn flakes(selected: &[Selected]) -> Vec<usize> {
+    let mut res: Vec<usize> = selected.iter().map(|it| it.flake).collect();
+    res.sort_unstable();
+    res.dedup();
+    res
+}

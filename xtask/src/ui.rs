@@ -1,0 +1,184 @@
+//! What the user sees. The only file that prints, with `ui/bars.rs`.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::monitor::{Change, Monitor};
+use crate::plan::CommandLine;
+use crate::report::{Report, seconds};
+use bars::Bars;
+
+mod bars;
+
+/// How much to say, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    pub quiet: bool,
+    pub verbose: bool,
+    pub json: bool,
+    /// `NO_COLOR` is not set, and the terminal is not a dumb one.
+    pub colour: bool,
+}
+
+/// Talks to the user: results on stdout, talk on stderr.
+#[derive(Debug)]
+pub struct Ui {
+    style: Style,
+    bars: Option<Bars>,
+    stdout_is_terminal: bool,
+    colour: bool,
+}
+
+impl Ui {
+    #[must_use]
+    pub fn new(style: Style) -> Ui {
+        let terminal = std::io::stderr().is_terminal();
+        Ui {
+            style,
+            bars: (terminal && !style.quiet && style.colour).then(Bars::new),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            colour: terminal && style.colour,
+        }
+    }
+
+    /// Something the user would want to know while waiting.
+    pub fn status(&self, text: &str) {
+        if !self.style.quiet {
+            self.talk(text);
+        }
+    }
+
+    pub fn warning(&self, text: &str) {
+        self.talk(&format!("{} {text}", self.paint("33", "warning:")));
+    }
+
+    /// A command that is about to run, for those who want to learn it.
+    pub fn command(&self, command: &CommandLine<'_>) {
+        if self.style.verbose {
+            self.talk(&self.paint("2", &format!("$ {command}")));
+        }
+    }
+
+    /// A command that would run, under `--dry-run`: that is the result.
+    pub fn planned(&self, command: &CommandLine<'_>) {
+        self.data(&command.to_string());
+    }
+
+    /// Tells what changed, to those who do not see the bars.
+    pub fn change(&self, change: &Change) {
+        match change {
+            Change::Warning(text) => {
+                // Every command in a tree that is being worked on says so.
+                if !text.ends_with("is dirty") || self.style.verbose {
+                    self.warning(text);
+                }
+            }
+            Change::Plain(text) => self.status(text),
+            Change::Line { drv, line } if self.style.verbose => {
+                self.talk(&format!("{}> {line}", name_of(drv)))
+            }
+            Change::Failed { drv, took } => {
+                let text =
+                    format!("{}  {} after {}", self.paint("31", "failed"), name_of(drv), seconds(*took));
+                self.status(&text);
+            }
+            _ if self.bars.is_some() => {}
+            Change::Started { drv, machine } if machine.is_empty() => {
+                self.status(&format!("build   {}", name_of(drv)))
+            }
+            Change::Started { drv, machine } => {
+                self.status(&format!("build   {} on {machine}", name_of(drv)))
+            }
+            Change::Finished { drv, took } => {
+                self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)))
+            }
+            Change::Cancelled { drv } => self.status(&format!("stopped {}", name_of(drv))),
+            Change::Line { .. } | Change::Copying { .. } => {}
+        }
+    }
+
+    /// Draws the state of affairs; called ten times a second.
+    pub fn draw(&mut self, monitor: &Monitor, now: Instant) {
+        if let Some(bars) = &mut self.bars {
+            bars.draw(monitor, now);
+        }
+    }
+
+    /// Takes the bars away, so that what follows stands alone.
+    pub fn clear(&mut self) {
+        if let Some(bars) = &mut self.bars {
+            bars.clear();
+        }
+    }
+
+    /// Tells the result.
+    pub fn finish(&mut self, report: &Report) -> ExitCode {
+        self.clear();
+        if let Some(code) = report.code {
+            return ExitCode::from(code);
+        }
+        for note in &report.notes {
+            self.talk(note);
+        }
+        if self.style.json {
+            self.data(&format!("{:#}", report.json));
+        } else {
+            let table = report.table.lines();
+            if !self.style.quiet || !report.ok {
+                for (n, line) in table.iter().enumerate() {
+                    self.talk(&if n == 0 { self.paint("2", line) } else { line.clone() });
+                }
+            }
+            // On a terminal the table has told it already.
+            if table.is_empty() || !self.stdout_is_terminal {
+                report.lines.iter().for_each(|it| self.data(it));
+            }
+        }
+        if report.ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    }
+
+    /// Tells why a task could not be done.
+    pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
+        self.clear();
+        if self.style.json {
+            self.data(&format!(
+                "{:#}",
+                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}")})
+            ));
+        }
+        self.talk(&format!("{} {error:#}", self.paint("31;1", "error:")));
+        ExitCode::from(1)
+    }
+
+    /// Text in a colour, where the terminal has them.
+    #[must_use]
+    pub fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn talk(&self, text: &str) {
+        // Nobody is there to be told that stderr is closed.
+        let print = || drop(writeln!(std::io::stderr(), "{text}"));
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn data(&self, text: &str) {
+        let print = || drop(writeln!(std::io::stdout(), "{text}"));
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+/// What people call a derivation: its name without the store, the hash and the ending.
+#[must_use]
+pub fn name_of(path: &str) -> &str {
+    let base = path.rsplit('/').next().unwrap_or(path);
+    let name = base.split_once('-').map_or(base, |(_, name)| name);
+    name.strip_suffix(".drv").unwrap_or(name)
+}

@@ -1,0 +1,108 @@
+//! The moving part of the display: one line of totals, one line for each running build.
+
+use std::time::Instant;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::monitor::{Build, Monitor};
+use crate::report::{bytes, seconds};
+
+use super::name_of;
+
+/// More builds than this are summed up, so that the display fits the smallest terminal.
+const ROWS: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Bars {
+    multi: MultiProgress,
+    rows: Vec<ProgressBar>,
+    since: Option<Instant>,
+}
+
+impl Bars {
+    pub(super) fn new() -> Bars {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
+        Bars { multi, rows: Vec::new(), since: None }
+    }
+
+    pub(super) fn draw(&mut self, monitor: &Monitor, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let mut lines = vec![totals(monitor, now.saturating_duration_since(since))];
+        let mut builds: Vec<&Build> = Vec::new();
+        for build in monitor.builds.values() {
+            // A remote build is two activities of one derivation.
+            if !builds.iter().any(|it| it.drv == build.drv) {
+                builds.push(build);
+            }
+        }
+        builds.sort_by_key(|it| it.since);
+        lines.extend(builds.iter().take(ROWS).map(|it| row(it, now)));
+        if builds.len() > ROWS {
+            lines.push(format!("  and {} more", builds.len() - ROWS));
+        }
+        self.resize(lines.len());
+        for (row, line) in self.rows.iter().zip(lines) {
+            row.set_message(line);
+        }
+    }
+
+    fn resize(&mut self, rows: usize) {
+        while self.rows.len() > rows {
+            if let Some(row) = self.rows.pop() {
+                row.finish_and_clear();
+                self.multi.remove(&row);
+            }
+        }
+        while self.rows.len() < rows {
+            let row = self.multi.add(ProgressBar::new_spinner());
+            let template = if self.rows.is_empty() { "{spinner} {wide_msg}" } else { "  {wide_msg}" };
+            row.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
+            self.rows.push(row);
+        }
+        self.rows.iter().for_each(ProgressBar::tick);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.resize(0);
+        self.since = None;
+    }
+
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
+        self.multi.suspend(print);
+    }
+}
+
+fn totals(monitor: &Monitor, time: std::time::Duration) -> String {
+    let mut parts = Vec::new();
+    if monitor.planned > 0 {
+        parts.push(format!("built {} of {}", monitor.built.len(), monitor.planned));
+    }
+    let copies = monitor.bytes();
+    if copies.running > 0 {
+        parts.push(format!(
+            "copying {}: {} of {}",
+            copies.running,
+            bytes(copies.done),
+            bytes(copies.expected)
+        ));
+    }
+    if parts.is_empty() {
+        parts.push(monitor.talk.clone().unwrap_or_else(|| "evaluating".to_owned()));
+    }
+    if !monitor.failures.is_empty() {
+        parts.push(format!("{} failed", monitor.failures.len()));
+    }
+    format!("{}, {}", parts.join(", "), seconds(time))
+}
+
+fn row(build: &Build, now: Instant) -> String {
+    let name = name_of(&build.drv);
+    let phase = build.phase.as_deref().unwrap_or("building");
+    let time = seconds(now.saturating_duration_since(build.since));
+    match build.machine.as_str() {
+        "" => format!("{name}  {phase}  {time}"),
+        machine => format!("{name}  {phase} on {machine}  {time}"),
+    }
+}

@@ -1,0 +1,376 @@
+//! Our own Nix for real: from Debian's packages to a build in the sandbox, and what may go wrong on the way.
+//!
+//! `XTASK_TEST_SUITE=sid` tests the newest Nix; `XTASK_TEST_REQUIRE=all` turns skipped tests into failures.
+
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use xshell::{Shell, cmd};
+use xtask::host::Host;
+use xtask::nix::apt::Apt;
+use xtask::nix::deb::{self, Index};
+use xtask::nix::discover::{Wanted, discover};
+use xtask::nix::{Nix, Suite, Version, mirror};
+
+/// A machine whose cache directory belongs to a test.
+struct Machine {
+    host: Host,
+    /// What it said.
+    said: String,
+    /// Removes a directory that only this test uses.
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Machine {
+    /// Shared by all tests that do not care whether Nix is there already.
+    fn shared() -> Machine {
+        Machine::at(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("private-nix"), None)
+    }
+
+    fn fresh() -> Machine {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
+        Machine::at(&path, Some(dir))
+    }
+
+    fn at(cache: &Utf8Path, dir: Option<tempfile::TempDir>) -> Machine {
+        std::fs::create_dir_all(cache).unwrap();
+        let mut host = Host::current().unwrap();
+        let suite = host.env("XTASK_TEST_SUITE").unwrap_or("trixie").to_owned();
+        for name in ["XTASK_NIX", "NIX_REMOTE", "NIX_CONFIG"] {
+            host.env.remove(std::ffi::OsStr::new(name));
+        }
+        host.env.insert("XDG_CACHE_HOME".into(), cache.into());
+        host.env.insert("HOME".into(), cache.join("home").into());
+        host.env.insert("XTASK_PRIVATE_NIX".into(), suite.into());
+        let it = Machine { host, said: String::new(), _dir: dir };
+        it.apt("Acquire::Check-Valid-Until \"false\";\n")
+    }
+
+    /// Configures the host's apt; tests on frozen mirrors need that.
+    fn apt(mut self, text: &str) -> Machine {
+        let file = self.cache().join("apt.conf");
+        if std::fs::read_to_string(&file).unwrap_or_default() != text {
+            std::fs::write(&file, text).unwrap();
+        }
+        self.host.env.insert("APT_CONFIG".into(), file.into());
+        self
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Machine {
+        self.host.env.insert(name.into(), value.into());
+        self
+    }
+
+    fn cache(&self) -> Utf8PathBuf {
+        self.host.cache_dir().unwrap().parent().unwrap().to_owned()
+    }
+
+    fn discover(&mut self) -> anyhow::Result<Nix> {
+        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox: true };
+        discover(&self.host, &wanted, &mut |it| self.said += &format!("{it:?}\n"))
+    }
+
+    /// Names in the directory of private Nixes, but for the lock and the stores.
+    fn left(&self) -> Vec<String> {
+        let dir = self.host.cache_dir().unwrap().join("nix");
+        let Ok(entries) = dir.read_dir_utf8() else { return Vec::new() };
+        let names = entries.map(|it| it.unwrap().file_name().to_owned());
+        names.filter(|it| !it.ends_with(".lock") && !it.ends_with("-store")).collect()
+    }
+
+    fn suite(&self) -> Suite {
+        if self.host.env("XTASK_TEST_SUITE") == Some("sid") { Suite::Sid } else { Suite::Trixie }
+    }
+
+    /// The same machine in a process of its own: this test binary, started with `before` in front of it.
+    #[expect(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        reason = "a child that is killed is the test"
+    )]
+    fn child(&self, program: &Utf8Path, before: &[&str]) -> Child {
+        let own = [program.as_str(), "--exact", "child", "--nocapture"];
+        let argv = [before, &own].concat();
+        std::process::Command::new(argv[0])
+            .args(&argv[1..])
+            .env_clear()
+            .envs(&self.host.env)
+            .env("XTASK_TEST_CHILD", self.cache())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+fn this_program() -> Utf8PathBuf {
+    Utf8PathBuf::from_path_buf(std::env::current_exe().unwrap()).unwrap()
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Whether the machine has what a test needs; says what is missing.
+fn has(tools: &[&str], root: bool) -> bool {
+    let host = Host::current().unwrap();
+    let mut missing: Vec<&str> =
+        tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
+    if root && !unix::unistd::geteuid().is_root() {
+        missing.push("root");
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    let missing = missing.join(", ");
+    assert_ne!(host.env("XTASK_TEST_REQUIRE"), Some("all"), "needs {missing}");
+    println!("skipped: needs {missing}");
+    false
+}
+
+const APT: [&str; 2] = ["apt-get", "dpkg-deb"];
+
+/// A raw derivation that sees whether it is in a sandbox.
+const EXPR: &str = r#"derivation { name = "private-nix-test"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "if [ -e /etc/debian_version ]; then echo outside; else echo inside; fi > $out" ];
+  allowSubstitutes = false; }"#;
+
+/// Builds `EXPR` by the program alone, as a user would by hand; returns what the real output file says.
+fn build(machine: &Machine, nix: &Nix) -> String {
+    let sh = Shell::new().unwrap();
+    let (program, expr) = (&nix.program, EXPR);
+    let cmd = cmd!(sh, "{program} build --impure --no-link --print-out-paths --expr {expr}");
+    let path =
+        cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
+    std::fs::read_to_string(nix.real(&path)).unwrap()
+}
+
+/// Not a test of its own: what the children of other tests run.
+#[test]
+fn child() {
+    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from)
+    else {
+        return;
+    };
+    let mut machine = Machine::at(&cache, None);
+    let res = machine.discover();
+    println!("{}", machine.said);
+    match res {
+        Ok(nix) => println!("child: {nix}\nchild built {}", build(&machine, &nix)),
+        Err(err) => println!("child failed: {err:#}"),
+    }
+}
+
+#[test]
+fn it_is_made_builds_in_the_sandbox_and_is_found_again_in_no_time() {
+    if !has(&APT, false) {
+        return;
+    }
+    let mut machine = Machine::shared();
+    let nix = machine.discover().unwrap();
+    print!("{}", machine.said);
+    assert_eq!(build(&machine, &nix), "inside\n");
+    machine.said.clear();
+    let start = Instant::now();
+    assert_eq!(machine.discover().unwrap(), nix);
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(20), "{took:?}");
+    println!("found again in {took:?}");
+    assert_eq!(machine.said, "");
+}
+
+#[test]
+fn a_nix_that_is_too_old_is_replaced_with_a_warning() {
+    if !has(&APT, false) {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let old = tempfile::tempdir().unwrap();
+    let program = old.path().join("nix");
+    std::fs::write(&program, "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let machine = Machine::shared();
+    let path = format!("{}:{}", old.path().display(), machine.host.env("PATH").unwrap());
+    let mut machine = machine.env("PATH", &path).env("XTASK_PRIVATE_NIX", "");
+    let nix = machine.discover().unwrap();
+    assert_eq!(build(&machine, &nix), "inside\n");
+    let expect = format!(
+        "Warning(\"Nix 2.8.0 at {} (found on PATH) is too old: this workspace needs 2.26.0",
+        program.display()
+    );
+    assert!(machine.said.contains(&expect), "{}", machine.said);
+}
+
+#[test]
+fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let apt = Apt::new(&machine.host, machine.suite(), machine.cache().join("apt")).unwrap();
+    apt.update(&mirror::mirrors(&machine.host).unwrap()).unwrap();
+    let files = apt.download(&["bash-static"]).unwrap();
+    let names = files.iter().map(|it| xtask::nix::apt::package_of(it)).collect();
+    let index = Index::parse(&apt.show(&names).unwrap());
+    deb::unpack(&index, &files, &machine.cache().join("good")).unwrap();
+    let file = files.iter().find(|it| it.as_str().contains("bash-static")).unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    // apt itself does not look at it again.
+    apt.download(&["bash-static"]).unwrap();
+    let err = deb::unpack(&index, &files, &machine.cache().join("bad")).unwrap_err().to_string();
+    assert!(
+        err.starts_with(&format!(
+            "refused `{}`: it is damaged or was changed",
+            file.file_name().unwrap()
+        )),
+        "{err}"
+    );
+    assert!(!machine.cache().join("bad/usr/bin/bash-static").exists());
+}
+
+#[test]
+fn killed_at_any_time_it_leaves_nothing_that_the_next_run_minds() {
+    if !has(&APT, false) {
+        return;
+    }
+    let mut machine = Machine::fresh();
+    for after in [100, 600, 1400, 2200, 3000, 3800, 4600] {
+        let mut child = machine.child(&this_program(), &[]);
+        std::thread::sleep(Duration::from_millis(after));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        println!("killed after {after} ms, left: {:?}", machine.left());
+    }
+    let nix = machine.discover().unwrap();
+    assert_eq!(build(&machine, &nix), "inside\n");
+    assert_eq!(machine.left(), [machine.suite().to_string()]);
+
+    // A copy that somebody damaged is made again.
+    let receipt = nix.program.parent().unwrap().parent().unwrap().join("version.json");
+    std::fs::write(&receipt, "{").unwrap();
+    machine.said.clear();
+    assert_eq!(machine.discover().unwrap(), nix);
+    assert!(machine.said.contains("is ready after"), "{}", machine.said);
+    assert_eq!(build(&machine, &nix), "inside\n");
+    assert_eq!(machine.left(), [machine.suite().to_string()]);
+}
+
+#[test]
+fn of_two_at_once_one_waits_for_the_other() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let children = [0, 1].map(|_| machine.child(&this_program(), &[]));
+    let said = children.map(|it| text(&it.wait_with_output().unwrap()));
+    for it in &said {
+        assert!(it.contains("child built inside"), "{it}");
+    }
+    let count = |what: &str| said.iter().filter(|it| it.contains(what)).count();
+    assert_eq!(count("another cargo xtask is getting Nix; waiting"), 1, "{said:?}");
+    assert_eq!(count("is ready after"), 1, "{said:?}");
+    assert_eq!(machine.left(), [machine.suite().to_string()]);
+}
+
+#[test]
+fn a_cache_directory_with_a_space_is_refused_before_anything_is_done() {
+    if !has(&APT, false) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Utf8Path::from_path(dir.path()).unwrap().join("a b");
+    let mut machine = Machine::at(&cache, None);
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    assert!(err.contains("set XDG_CACHE_HOME to another directory"), "{err}");
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+#[test]
+fn a_full_disk_is_named_and_left_clean() {
+    if !has(&["apt-get", "unshare", "mount", "sh"], true) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let script = "mount -t tmpfs -o size=130m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\"";
+    let cache = machine.cache();
+    let child = machine
+        .child(&this_program(), &["unshare", "-m", "sh", "-c", script, "sh", cache.as_str()]);
+    let said = text(&child.wait_with_output().unwrap());
+    assert!(
+        said.contains("child failed: ") && said.contains("is full: our own Nix needs 250 MB"),
+        "{said}"
+    );
+    assert!(!said.contains(".new-"), "{said}");
+}
+
+#[test]
+fn an_expired_release_file_names_the_way_on() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    // Any Release file is expired when it may be one second old.
+    let acquire = mirror::acquire(&machine.host).unwrap();
+    let strict = "Acquire::Check-Valid-Until \"true\";\nAcquire::Max-ValidTime \"1\";\n\
+                  Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
+    let mut machine = machine.apt(&format!("{acquire}{strict}"));
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    assert!(err.contains("is out of date (a frozen mirror, or a wrong clock?)"), "{err}");
+    assert!(err.contains("APT_CONFIG=/tmp/frozen.conf cargo xtask"), "{err}");
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+/// Runs its arguments in a user namespace in which no further one can be made.
+const NO_NAMESPACES: &str = r#"
+    pipes=$(mktemp -d); mkfifo "$pipes/go"
+    unshare -U sh -c 'read -r go < "$0/go"; exec setpriv --reuid 0 --regid 0 --clear-groups sh -c "
+        echo 0 > /proc/sys/user/max_user_namespaces; exec \"\$@\"" sh "$@"' "$pipes" "$@" &
+    child=$!
+    until [ "$(readlink /proc/$child/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do sleep 0.05; done
+    echo 0 0 100000 > /proc/$child/uid_map; echo 0 0 100000 > /proc/$child/gid_map
+    echo go > "$pipes/go"; wait "$child"; rm -r "$pipes""#;
+
+#[test]
+fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespaces() {
+    if !has(&["apt-get", "unshare", "setpriv", "sh", "mkfifo"], true) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Utf8Path::from_path(dir.path()).unwrap().to_owned();
+    let machine = Machine::at(&cache, Some(dir));
+    // The checkout may be where only root can read.
+    let program = cache.join("test");
+    std::fs::copy(this_program(), &program).unwrap();
+    let nobody = 65534;
+    for it in [cache.clone(), cache.join("apt.conf"), program.clone()] {
+        std::os::unix::fs::chown(it, Some(nobody), Some(nobody)).unwrap();
+    }
+    let unprivileged = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let machine = machine.env("TMPDIR", "/tmp");
+    let output = machine.child(&program, &unprivileged).wait_with_output().unwrap();
+    assert!(text(&output).contains("child built inside"), "{}", text(&output));
+
+    let forbidden = ["sh", "-c", NO_NAMESPACES, "sh"];
+    for before in [&forbidden[..], &[&forbidden[..], &unprivileged].concat()] {
+        let said = text(&machine.child(&program, before).wait_with_output().unwrap());
+        assert!(
+            said.contains("child failed: our own Nix cannot build here: it needs user namespaces"),
+            "{said}"
+        );
+        assert!(
+            said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"),
+            "{said}"
+        );
+        assert!(said.contains("Nix says: error: "), "{said}");
+    }
+}
