@@ -14,8 +14,7 @@ type Change = (Range<usize>, Range<usize>);
 /// The unified diff that turns `old` into `new`, empty when they are equal; `patch -p1` takes it.
 #[must_use]
 pub fn diff(old: &str, new: &str, path: &str) -> String {
-    let (a, b): (Vec<&str>, Vec<&str>) =
-        (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
+    let (a, b): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
     let changes = changes(&a, &b);
     let mut res = String::new();
     if changes.is_empty() {
@@ -85,9 +84,7 @@ fn hunks(changes: Vec<Change>) -> Vec<Vec<Change>> {
     let mut res: Vec<Vec<Change>> = Vec::new();
     for change in changes {
         match res.last_mut() {
-            Some(hunk) if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) => {
-                hunk.push(change)
-            }
+            Some(hunk) if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) => hunk.push(change),
             _ => res.push(vec![change]),
         }
     }
@@ -146,10 +143,7 @@ mod tests {
 
     #[test]
     fn a_change_in_the_middle_shows_three_lines_of_context() {
-        check(
-            "1\n2\n3\n4\n5\n6\n7\n8\n9\n",
-            "1\n2\n3\n4\nV\n6\n7\n8\n9\n",
-            expect![[r"
+        check("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nV\n6\n7\n8\n9\n", expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -2,7 +2,7 @@
@@ -161,18 +155,14 @@ mod tests {
              6
              7
              8
-        "]],
-        );
+        "]]);
     }
 
     #[test]
     fn distant_changes_are_two_hunks_and_near_ones_one() {
         let old: String = (1..=20).map(|it| format!("{it}\n")).collect();
         let new = old.replace("2\n3\n", "2\nx\n3\n").replace("18\n", "");
-        check(
-            &old,
-            &new,
-            expect![[r"
+        check(&old, &new, expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -1,5 +1,6 @@
@@ -189,33 +179,24 @@ mod tests {
             -18
              19
              20
-        "]],
-        );
+        "]]);
     }
 
     #[test]
     fn ends_without_newline_are_said() {
-        check(
-            "a",
-            "a\n",
-            expect![[r"
+        check("a", "a\n", expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -1 +1 @@
             -a
             \ No newline at end of file
             +a
-        "]],
-        );
-        check(
-            "",
-            "a\n",
-            expect![[r"
+        "]]);
+        check("", "a\n", expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -0,0 +1 @@
             +a
-        "]],
-        );
+        "]]);
     }
 }

@@ -24,9 +24,7 @@ pub(super) fn value(string: &SyntaxNode) -> Vec<Piece> {
     for child in string.children_with_tokens() {
         match child {
             NodeOrToken::Node(_) => pieces.push(Piece::Interpolation),
-            NodeOrToken::Token(it) if it.kind() == SyntaxKind::TOKEN_STRING_CONTENT => {
-                unescape(it.text(), &mut pieces)
-            }
+            NodeOrToken::Token(it) if it.kind() == SyntaxKind::TOKEN_STRING_CONTENT => unescape(it.text(), &mut pieces),
             NodeOrToken::Token(_) => {}
         }
     }

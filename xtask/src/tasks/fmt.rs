@@ -171,7 +171,7 @@ fn rustfmt(cx: &Context, check: bool) -> anyhow::Result<Option<String>> {
     if !cx.workspace.root.join("Cargo.toml").is_file() {
         return Ok(None);
     }
-    let (sh, args) = (&cx.sh, if check { &["fmt", "--check"][..] } else { &["fmt"] });
+    let (sh, args) = (&cx.sh, if check { &["fmt", "--", "--check", "-l"][..] } else { &["fmt"] });
     let cargo = cx.host.env("CARGO").unwrap_or("cargo");
     let output =
         cmd!(sh, "{cargo} {args...}").quiet().ignore_status().output().context("cannot run rustfmt")?;
@@ -181,5 +181,5 @@ fn rustfmt(cx: &Context, check: bool) -> anyhow::Result<Option<String>> {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let cure = if check { "\nrun `cargo xtask fmt`" } else { "" };
-    Ok(Some(format!("rustfmt:\n{}{cure}", text.trim_end())))
+    Ok(Some(format!("not formatted by rustfmt:\n{}{cure}", text.trim_end())))
 }

@@ -93,8 +93,9 @@ impl Shell {
             crate::context::create_dir(dir)?;
         }
         let step = Step::DevEnv { installable: place.installable.clone(), profile: memory.profile.clone() };
+        let settings = cx.settings(&[place.flake], &[])?;
         let answer: Answer = cx
-            .query(&step, settings)
+            .query(&step, &settings)
             .with_context(|| format!("cannot make the dev shell `{}`", place.name))?;
         let environment = Environment::new(answer, &cx.workspace.root.join("outputs"));
         memory.keep(&key, &environment)?;
