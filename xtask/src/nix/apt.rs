@@ -148,9 +148,10 @@ Debug::NoLocking "true";
     fn run(&self, program: &str, args: &[&str]) -> anyhow::Result<String> {
         let sh = Shell::new()?;
         // When we are killed, apt must not go on writing into a directory that the next run removes.
-        let cmd = match self.host.which("setpriv") {
-            Some(setpriv) => cmd!(sh, "{setpriv} --pdeathsig KILL {program} {args...}"),
-            None => cmd!(sh, "{program} {args...}"),
+        let cmd = if let Some(setpriv) = self.host.which("setpriv") {
+            cmd!(sh, "{setpriv} --pdeathsig KILL {program} {args...}")
+        } else {
+            cmd!(sh, "{program} {args...}")
         };
         let cmd =
             cmd.env_clear().envs(&self.host.env).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");

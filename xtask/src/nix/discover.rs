@@ -88,9 +88,10 @@ pub fn discover(host: &Host, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notice)) -
 fn named(host: &Host, path: &Utf8Path, origin: Origin, minimum: &Version) -> anyhow::Result<Nix> {
     let by = if origin == Origin::Flag { "--nix" } else { "XTASK_NIX" };
     // As a shell does it: a bare name is looked for on PATH.
-    let program = match path.as_str().contains('/') {
-        true => host.cwd.join(path),
-        false => host.which(path.as_str()).with_context(|| format!("{by}: no `{path}` on PATH"))?,
+    let program = if path.as_str().contains('/') {
+        host.cwd.join(path)
+    } else {
+        host.which(path.as_str()).with_context(|| format!("{by}: no `{path}` on PATH"))?
     };
     if !program.exists() {
         bail!("{by}: `{program}` does not exist");
@@ -151,7 +152,12 @@ fn no_nix(reasons: &[String]) -> String {
         res += "\n- ";
         res += it;
     }
-    res + "\ninstall Nix: " + INSTALLER
+    // Some reasons name it themselves.
+    if !res.contains(INSTALLER) {
+        res += "\ninstall Nix: ";
+        res += INSTALLER;
+    }
+    res
 }
 
 #[cfg(test)]
@@ -204,12 +210,13 @@ mod tests {
                 minimum: Version::new(2, 26, 0),
                 sandbox: true,
             };
-            let mut said = String::new();
-            let res = discover(&self.host, &wanted, &mut |it| said += &format!("{it:?}\n"));
-            said += &match res {
+            let mut said = Vec::new();
+            let res = discover(&self.host, &wanted, &mut |it| said.push(format!("{it:?}\n")));
+            said.push(match res {
                 Ok(nix) => format!("{nix}\n"),
                 Err(err) => format!("error: {err:#}\n"),
-            };
+            });
+            let said = said.concat();
             expect.assert_eq(&said.replace(self.dir.path().to_str().unwrap(), "ROOT"));
         }
     }
@@ -263,7 +270,9 @@ mod tests {
             &expect![["error: --nix: `/usr` is a directory; name the program, for example `/usr/bin/nix`\n"]],
         );
         machine.env("XTASK_NIX", "old/nix");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: Nix 2.8.0 at ROOT/old/nix (named by XTASK_NIX) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml); name a newer one, or leave XTASK_NIX out
+        "]]);
     }
 
     #[test]
@@ -279,18 +288,36 @@ mod tests {
     #[test]
     fn no_good_nix_and_none_of_our_own_says_everything_at_once() {
         let machine = Machine::new();
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
         machine.put("/usr/bin/nix", OLD).put("/home/.nix-profile/bin/nix", "hello");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - Nix 2.8.0 at ROOT/usr/bin/nix (found on PATH) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml)
+            - `ROOT/home/.nix-profile/bin/nix --version` does not answer like Nix: exit status: 0 and it says: hello (found in a Nix profile)
+            - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
     }
 
     #[test]
     fn machines_that_debian_has_no_nix_for_name_the_installer() {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - cannot get our own Nix from Debian trixie: our own Nix comes from Debian's packages, and this machine has no `apt-get`
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
         machine.host.os = Os::MacOs;
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - our own Nix exists for Linux only
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
     }
 
     #[test]

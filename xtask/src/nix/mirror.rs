@@ -32,7 +32,9 @@ const RELEASES: [&str; 11] = [
 pub fn mirrors(host: &Host) -> anyhow::Result<Vec<String>> {
     for tool in ["apt-get", "apt-config", "apt-cache", "dpkg-deb"] {
         if host.which(tool).is_none() {
-            bail!("our own Nix comes from Debian's packages, and this machine has no `{tool}`");
+            bail!(
+                "our own Nix comes from Debian's packages, and this machine has no `{tool}`\ninstall Nix: {INSTALLER}"
+            );
         }
     }
     let sh = Shell::new()?;
@@ -89,23 +91,23 @@ pub fn acquire(host: &Host) -> anyhow::Result<String> {
         let key = line.strip_prefix("Acquire::").unwrap_or_default();
         !key.is_empty() && !ours.iter().any(|it| key.starts_with(it))
     };
-    Ok(dump.lines().filter(keep).map(|it| format!("{it}\n")).collect())
+    Ok(dump.lines().filter(keep).flat_map(|it| [it, "\n"]).collect())
 }
 
 /// Lines for apt about where the host keeps passwords of mirrors, as far as this user may read them.
 #[must_use]
 pub fn passwords(host: &Host) -> String {
-    let mut res = String::new();
+    let mut res = Vec::new();
     let file = host.path("/etc/apt/auth.conf");
     if readable(&file) {
-        res += &format!("Dir::Etc::netrc \"{file}\";\n");
+        res.push(format!("Dir::Etc::netrc \"{file}\";\n"));
     }
     let dir = host.path("/etc/apt/auth.conf.d");
     let files = dir.read_dir_utf8().map(|it| it.flatten().collect::<Vec<_>>()).unwrap_or_default();
     if !files.is_empty() && files.iter().all(|it| readable(it.path())) {
-        res += &format!("Dir::Etc::netrcparts \"{dir}\";\n");
+        res.push(format!("Dir::Etc::netrcparts \"{dir}\";\n"));
     }
-    res
+    res.concat()
 }
 
 fn readable(file: &Utf8Path) -> bool {

@@ -188,7 +188,11 @@ fn remove(dir: &Utf8Path) -> std::io::Result<()> {
 }
 
 fn explain(err: anyhow::Error, place: &Place) -> anyhow::Error {
-    if format!("{err:#}").contains("No space left on device") {
+    let said = format!("{err:#}");
+    // The last is apt's own, before it downloads.
+    let full =
+        ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
+    if full.iter().any(|it| said.contains(it)) {
         return err.context(format!(
             "the disk of `{}` is full: our own Nix needs 250 MB while it is made; free some, or set XDG_CACHE_HOME",
             place.dir

@@ -47,8 +47,10 @@ pub fn prove(host: &Host, nix: &Nix) -> anyhow::Result<()> {
     }
     let program = &nix.program;
     let system = host.system();
+    // What was built before would prove nothing: the name is new each time.
+    let id = std::process::id();
     let expr = format!(
-        "derivation {{ name = \"xtask-sandbox-probe-${{toString builtins.currentTime}}\"; system = \"{system}\"; \
+        "derivation {{ name = \"xtask-sandbox-probe-${{toString builtins.currentTime}}-{id}\"; system = \"{system}\"; \
          builder = \"/bin/sh\"; args = [ \"-c\" \": > $out\" ]; allowSubstitutes = false; preferLocalBuild = true; }}"
     );
     let sh = Shell::new()?;

@@ -1,0 +1,243 @@
+//! A temporary workspace, and the real binary with a real Nix acting on it.
+//!
+//! The Nix is a private one, fetched once per machine by the product itself: 2.26 from Debian trixie, or with
+//! `XTASK_TEST_SUITE=sid` the newest.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// A git work tree with an `xtask.toml`, a home of its own, and an environment that names no other Nix.
+pub(crate) struct Sandbox {
+    temp: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+/// What a run of the binary left behind.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    /// An empty workspace in which no Nix is needed, or one that will fetch its own.
+    pub(crate) fn new() -> Sandbox {
+        Sandbox::named("work")
+    }
+
+    /// The same, in a directory of that name.
+    pub(crate) fn named(name: &str) -> Sandbox {
+        // The first test of all fetches the Nix, so that no other test is told of it.
+        static NIX: OnceLock<()> = OnceLock::new();
+        NIX.get_or_init(|| {
+            let first = Sandbox::empty("work").packages(&[("default", ": > $out")]);
+            first.run("build --no-link").good();
+        });
+        Sandbox::empty(name)
+    }
+
+    fn empty(name: &str) -> Sandbox {
+        let temp = tempfile::Builder::new().prefix("xtask-").tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("home")).unwrap();
+        fs::create_dir_all(temp.path().join(name)).unwrap();
+        let home = temp.path().join("home").to_str().unwrap().to_owned();
+        let path = std::env::var("PATH").unwrap();
+        let env = [
+            ("HOME", home.as_str()),
+            ("PATH", path.as_str()),
+            ("LC_ALL", "C.UTF-8"),
+            ("SHELL", "/bin/bash"),
+            ("XDG_CACHE_HOME", &cache()),
+            ("XTASK_PRIVATE_NIX", &suite()),
+            ("APT_CONFIG", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/apt.conf")),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("CARGO", "cargo"),
+            ("WORK", name),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let res = Sandbox { temp, env };
+        res.git("init --quiet .");
+        res.file("xtask.toml", "").file(".gitignore", "/target\n/result*\n")
+    }
+
+    pub(crate) fn root(&self) -> Utf8PathBuf {
+        Utf8Path::from_path(self.temp.path()).unwrap().join(&self.env["WORK"])
+    }
+
+    /// Writes a file and tells git of it.
+    pub(crate) fn file(self, path: &str, content: &str) -> Sandbox {
+        self.untracked(path, content);
+        self.git("add --all --force .");
+        self
+    }
+
+    pub(crate) fn untracked(&self, path: &str, content: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// A flake of raw derivations: each package is a name and the script that its `/bin/sh` runs.
+    pub(crate) fn packages(self, packages: &[(&str, &str)]) -> Sandbox {
+        let flake = flake(packages);
+        self.file("flake.nix", &flake)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Sandbox {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn git(&self, args: &str) {
+        let status = Command::new("git").args(args.split(' ')).current_dir(self.root()).status().unwrap();
+        assert!(status.success(), "git {args}");
+    }
+
+    /// The binary with these arguments, not started yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut res = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        res.args(args).env_clear().envs(&self.env).current_dir(self.root()).stdin(Stdio::null());
+        res
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs the binary; the arguments are split at blanks.
+    pub(crate) fn run(&self, args: &str) -> Run {
+        self.run_args(&args.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn run_args(&self, args: &[&str]) -> Run {
+        self.told(self.command(args).output().unwrap())
+    }
+
+    /// An output with what differs from run to run replaced.
+    pub(crate) fn told(&self, output: Output) -> Run {
+        let text = |it: Vec<u8>| self.plain(&String::from_utf8(it).unwrap());
+        Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    fn plain(&self, text: &str) -> String {
+        let store = format!("{}/elodin-xtask/nix/{}-store", cache(), suite());
+        let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
+        let text =
+            text.replace(self.root().as_str(), "$WORK").replace(&store, "$STORE").replace(&nix, "$NIX");
+        let text = text.replace(self.temp.path().to_str().unwrap(), "$TEMP");
+        times(&hashes(&text))
+    }
+}
+
+impl Run {
+    /// All that the user sees, for a snapshot.
+    pub(crate) fn text(&self) -> String {
+        let code = self.code.map_or_else(|| "signal".to_owned(), |it| it.to_string());
+        format!("exit {code}\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
+    }
+
+    #[track_caller]
+    pub(crate) fn good(self) -> Run {
+        assert_eq!(self.code, Some(0), "{}", self.text());
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn bad(self) -> Run {
+        assert_eq!(self.code, Some(1), "{}", self.text());
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, what: &str) -> Run {
+        assert!(self.stderr.contains(what), "it does not say `{what}`:\n{}", self.text());
+        self
+    }
+
+    /// The result, under `--json`.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+}
+
+/// The text of a flake without inputs.
+pub(crate) fn flake(packages: &[(&str, &str)]) -> String {
+    let package = |(name, script): &(&str, &str)| {
+        format!("      {name} = mk \"{name}\" ''{}'';\n", script.replace("''", "'''"))
+    };
+    let packages: String = packages.iter().map(package).collect();
+    format!(
+        "{{\n  outputs = {{self}}: let\n    system = \"{}\";\n    mk = name: script:\n      derivation {{\n        \
+         inherit name system;\n        builder = \"/bin/sh\";\n        args = [\"-c\" script];\n        \
+         outputs = [\"out\"];\n        allowSubstitutes = false;\n        preferLocalBuild = true;\n      }};\n    \
+         packages = rec {{\n{packages}    }};\n  in {{\n    packages.${{system}} = packages;\n  }};\n}}\n",
+        system()
+    )
+}
+
+pub(crate) fn system() -> String {
+    format!("{}-linux", std::env::consts::ARCH)
+}
+
+/// Which private Nix the tests use.
+pub(crate) fn suite() -> String {
+    std::env::var("XTASK_TEST_SUITE").unwrap_or_else(|_| "trixie".to_owned())
+}
+
+/// The tests' own cache: what they fetch never reaches the user's.
+pub(crate) fn cache() -> String {
+    // `CARGO_TARGET_TMPDIR` is `target/tmp`.
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    dir.to_str().unwrap().to_owned()
+}
+
+/// Whether a test must be left out because a tool is missing; says so, and fails where nothing may be.
+pub(crate) fn lacks(tool: &str) -> bool {
+    let there = std::env::var_os("PATH")
+        .is_some_and(|it| std::env::split_paths(&it).any(|it| it.join(tool).exists()));
+    if !there {
+        let all = std::env::var("XTASK_TEST_REQUIRE").is_ok_and(|it| it == "all");
+        assert!(!all, "this test needs {tool}, and XTASK_TEST_REQUIRE=all forbids to skip it");
+        eprintln!("skipped: needs {tool}");
+    }
+    !there
+}
+
+/// Store hashes, which depend on the Nix that made them.
+fn hashes(text: &str) -> String {
+    let mut res = String::new();
+    for (n, part) in text.split("/nix/store/").enumerate() {
+        if n > 0 {
+            res.push_str("/nix/store/");
+        }
+        let hash = part.bytes().take_while(|it| it.is_ascii_lowercase() || it.is_ascii_digit()).count();
+        match (n, hash) {
+            (1.., 32) => res.push_str(&format!("HASH{}", &part[32..])),
+            _ => res.push_str(part),
+        }
+    }
+    res
+}
+
+/// `0.4 s` becomes `T`, so that snapshots hold.
+fn times(text: &str) -> String {
+    let mut res = String::new();
+    for line in text.split_inclusive('\n') {
+        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        for n in 1..words.len() {
+            let unit = words[n].trim_end() == "s";
+            if unit && words[n - 1].parse::<f64>().is_ok() {
+                words[n - 1] = "T".to_owned();
+            }
+        }
+        res.push_str(&words.join(" "));
+    }
+    res
+}
