@@ -2,14 +2,15 @@
 //!
 //! crates.io has Alejandra 3.1.0; 4.0.0 writes the same text but for a handful of constructs. `version4` finds
 //! those, `meaning` proves that nothing but layout changes, `depth` keeps both parsers off hopeless nesting,
-//! `batch` does many files at once and `cache` remembers what is known.
+//! `batch` does many files at once, `files` touches the disk and `cache` remembers what is known.
 
 mod batch;
 mod cache;
 mod decode;
-pub mod depth;
+mod depth;
 mod diff;
 mod engine;
+mod files;
 mod meaning;
 mod strings;
 mod syntax_error;

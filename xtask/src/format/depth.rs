@@ -14,8 +14,8 @@ use super::Problem;
 const MAX_BRACKETS: usize = 200;
 /// Tokens of one expression, brackets aside: each may be a level of the tree (`a ++ b ++ …`, `x: y: …`).
 const MAX_TERMS: usize = 20_000;
-/// Tokens that Alejandra may visit, each visit some 200 ns: a few seconds at most.
-const MAX_VISITS: f64 = 2e17;
+/// Tokens that Alejandra may visit, each visit some 300 ns in a release build: six seconds at most.
+const MAX_VISITS: f64 = 2e7;
 
 /// Nesting that the parsers would follow with their stacks, told from the tokens alone.
 pub(super) fn too_deep(text: &str) -> Option<Problem> {
@@ -55,11 +55,13 @@ pub(super) fn too_much_work(text: &str, root: &SyntaxNode) -> Option<Problem> {
     if work(root).tall <= MAX_VISITS {
         return None;
     }
-    let start = |it: &SyntaxNode| it.text_range().start().into();
     // The smallest part that is too much by itself is the place to begin.
-    let worst = root.descendants().filter(|it| work(it).tall > MAX_VISITS / 2.0).last();
+    let mut worst = root.clone();
+    while let Some(inner) = worst.children().find(|it| work(it).tall > MAX_VISITS / 2.0) {
+        worst = inner;
+    }
     let message = "brackets are nested so deep that formatting would take minutes; name parts with `let`";
-    Some(Problem::at(text, worst.as_ref().map_or(0, start), message))
+    Some(Problem::at(text, worst.text_range().start().into(), message))
 }
 
 /// How many tokens are visited to lay a node out.
@@ -112,5 +114,49 @@ fn work(node: &SyntaxNode) -> Work {
     }
     res
 }
-/// temp
-pub fn estimate(text: &str) -> f64 { work(&rnix::Root::parse(text).syntax()).tall }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(problem: Option<Problem>) -> Option<(usize, usize)> {
+        problem.and_then(|it| it.place)
+    }
+
+    #[test]
+    fn brackets_are_counted_in_every_kind() {
+        let check = |open: &str, close: &str, depth, expect| {
+            let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert_eq!(place(too_deep(&text)), expect, "{open}");
+        };
+        check("(", ")", 199, None);
+        check("(", ")", 200, Some((1, 200)));
+        check("[", "]", 10_000, Some((1, 200)));
+        check("{a=", ";}", 200, Some((1, 598)));
+        check("\"${", "}\"", 200, Some((1, 599)));
+    }
+
+    #[test]
+    fn brackets_side_by_side_are_not_nested() {
+        assert_eq!(too_deep(&"[({})] ".repeat(1000)), None);
+        assert_eq!(too_deep(&")".repeat(1000)), None);
+    }
+
+    #[test]
+    fn long_expressions_are_refused_and_long_lists_and_sets_are_not() {
+        assert_eq!(place(too_deep(&format!("\n{}1", "- ".repeat(30_000)))), Some((1, 1)));
+        assert_eq!(place(too_deep(&format!("{{ a = {}1; }}", "x: ".repeat(30_000)))), Some((1, 1)));
+        assert_eq!(too_deep(&format!("[{}]", "1 ".repeat(30_000))), None);
+        assert_eq!(too_deep(&format!("{{{}}}", "a = 1;".repeat(30_000))), None);
+    }
+
+    #[test]
+    fn doubling_per_level_is_foreseen() {
+        let nested = |depth: usize| format!("{}x\n1{}", "(f ".repeat(depth), ")".repeat(depth));
+        let check = |text: &str| place(too_much_work(text, &rnix::Root::parse(text).syntax()));
+        assert_eq!(check(&nested(8)), None);
+        assert!(check(&nested(40)).is_some());
+        assert_eq!(check(&format!("{{\n{}}}", "a = f (g (h x));\n".repeat(2000))), None);
+        assert_eq!(check(&format!("{{\n  a = {};\n}}", nested(40))).map(|it| it.0), Some(2));
+    }
+}

@@ -158,7 +158,6 @@ mod tests {
 
     #[test]
     fn code_may_not() {
-        let _ = "the place is the one in the old text";
         check("a b", "a c", expect!["1:3: alejandra would change the meaning of the code here; please report it to its authors"]);
         check("(a + b) * c", "a + b * c", expect!["1:2: alejandra would change the meaning of the code here; please report it to its authors"]);
         check("f (a b)", "f a b", expect!["1:1: alejandra would change the meaning of the code here; please report it to its authors"]);
