@@ -138,7 +138,7 @@ impl Context {
                 ConfigVerdict::None => {}
                 ConfigVerdict::Equal => accept = true,
                 ConfigVerdict::Differs(it) => {
-                    differences.extend(it.into_iter().map(|it| (flake.dir.clone(), it)))
+                    differences.extend(it.into_iter().map(|it| (flake.dir.clone(), it)));
                 }
             }
         }

@@ -95,8 +95,9 @@ impl Selection<'_> {
         }
         // `default` is most often another name of one of them.
         let twin = |it: &Selected| res.iter().any(|other| it.name != other.name && same(it, other));
-        let default = res.iter().position(|it| it.attr.ends_with(".default") && twin(it));
-        default.into_iter().for_each(|it| drop(res.remove(it)));
+        if let Some(default) = res.iter().position(|it| it.attr.ends_with(".default") && twin(it)) {
+            res.remove(default);
+        }
         Ok(res)
     }
 

@@ -81,7 +81,7 @@ impl Ui {
             }
             Change::Plain(text) => self.status(text),
             Change::Line { drv, line } if self.style.verbose => {
-                self.talk(&format!("{}> {line}", name_of(drv)))
+                self.talk(&format!("{}> {line}", name_of(drv)));
             }
             Change::Failed { drv, took } => {
                 let text =
@@ -90,13 +90,13 @@ impl Ui {
             }
             _ if self.bars.is_some() => {}
             Change::Started { drv, machine } if machine.is_empty() => {
-                self.status(&format!("build   {}", name_of(drv)))
+                self.status(&format!("build   {}", name_of(drv)));
             }
             Change::Started { drv, machine } => {
-                self.status(&format!("build   {} on {machine}", name_of(drv)))
+                self.status(&format!("build   {} on {machine}", name_of(drv)));
             }
             Change::Finished { drv, took } => {
-                self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)))
+                self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)));
             }
             Change::Cancelled { drv } => self.status(&format!("stopped {}", name_of(drv))),
             Change::Line { .. } | Change::Copying { .. } => {}

@@ -98,10 +98,10 @@ pub fn parse(line: &[u8]) -> Event {
         return Event::Plain(strip_ansi(&String::from_utf8_lossy(line)));
     };
     match serde_json::from_slice::<Raw>(json) {
-        Ok(raw) => Event::from_raw(raw),
+        Ok(raw) => Event::from_raw(&raw),
         // Nix escapes its strings, but a builder's bytes have been seen to slip through: try once more as text.
         Err(_) => match serde_json::from_str::<Raw>(&String::from_utf8_lossy(json)) {
-            Ok(raw) => Event::from_raw(raw),
+            Ok(raw) => Event::from_raw(&raw),
             Err(_) => Event::Ignored,
         },
     }
@@ -122,8 +122,8 @@ pub fn progress_id(line: &[u8]) -> Option<u64> {
 }
 
 impl Event {
-    fn from_raw(raw: Raw) -> Event {
-        let Raw { id, parent, .. } = raw;
+    fn from_raw(raw: &Raw) -> Event {
+        let Raw { id, parent, .. } = *raw;
         match (raw.action.as_str(), raw.kind) {
             ("start", _) => Event::Start { id, parent, activity: Activity::from_raw(raw) },
             ("stop", _) => Event::Stop { id },
@@ -146,7 +146,7 @@ impl Event {
 }
 
 impl Activity {
-    fn from_raw(raw: Raw) -> Activity {
+    fn from_raw(raw: &Raw) -> Activity {
         let field = |n| text_field(&raw.fields, n).to_owned();
         match raw.kind {
             100 => Activity::CopyPath { path: field(0) },

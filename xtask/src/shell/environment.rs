@@ -23,16 +23,37 @@ pub struct Answer {
     structured_attrs: BTreeMap<String, String>,
 }
 
-/// `unknown`, and what newer versions may add, is left out.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "lowercase")]
+#[serde(from = "Raw")]
 enum Variable {
     Exported(String),
     Var(String),
     Array(Vec<String>),
     Associative(BTreeMap<String, String>),
-    #[serde(other)]
+    /// Nix could not tell, or it is a kind that only newer versions know.
     Unknown,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    value: serde_json::Value,
+}
+
+impl From<Raw> for Variable {
+    fn from(raw: Raw) -> Variable {
+        let Raw { kind, value } = raw;
+        let known = match kind.as_str() {
+            "exported" => serde_json::from_value(value).map(Variable::Exported),
+            "var" => serde_json::from_value(value).map(Variable::Var),
+            "array" => serde_json::from_value(value).map(Variable::Array),
+            "associative" => serde_json::from_value(value).map(Variable::Associative),
+            _ => return Variable::Unknown,
+        };
+        known.unwrap_or(Variable::Unknown)
+    }
 }
 
 /// What the dev shell adds to the caller's environment.
@@ -256,7 +277,7 @@ mod tests {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
             let env = environment(&text);
-            for (name, _) in &env.exported {
+            for name in env.exported.keys() {
                 assert!(!DROPPED.contains(&name.as_str()), "{}: {name}", path.display());
             }
             assert!(env.exported.contains_key("name") || env.bash.contains("\nname="), "{}", path.display());

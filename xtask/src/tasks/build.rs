@@ -77,10 +77,8 @@ impl Build {
     pub(crate) fn build(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
         let step = self.step(cx, &selected);
         let settings = cx.settings(&flakes(&selected), &self.nix_options)?;
-        let call = match selected.iter().any(|it| it.package.is_ok()) {
-            true => Some(cx.call(&step, &settings)?),
-            false => None,
-        };
+        let sound = selected.iter().any(|it| it.package.is_ok());
+        let call = if sound { Some(cx.call(&step, &settings)?) } else { None };
         Outcome::of(cx, selected, call)
     }
 }

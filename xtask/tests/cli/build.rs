@@ -16,7 +16,8 @@ fn a_package_and_what_it_needs() {
         --- stderr
         name     path    size   time  status
         default  result  160 B  -     was there
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
     let link = sandbox.root().join("result");
     assert!(std::fs::read_to_string(&link).unwrap().contains("-lib"), "{link}");
 }

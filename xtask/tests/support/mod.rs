@@ -3,6 +3,13 @@
 //! The Nix is a private one, fetched once per machine by the product itself: 2.26 from Debian trixie, or with
 //! `XTASK_TEST_SUITE=sid` the newest.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "these are the tests' own tools"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
