@@ -333,6 +333,76 @@ fn an_expired_release_file_names_the_way_on() {
     assert_eq!(machine.left(), [""; 0]);
 }
 
+/// What apt asks its mirrors for, and nothing else of the host's sources.
+fn sources(machine: &Machine, list: &str) -> String {
+    let file = machine.cache().join("sources.list");
+    std::fs::write(&file, list).unwrap();
+    format!(
+        "Dir::Etc::sourcelist \"{file}\";\nDir::Etc::sourceparts \"/dev/null\";\nAcquire::Retries \"0\";\n"
+    )
+}
+
+#[test]
+fn mirrors_that_cannot_be_reached_are_all_named() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let config = sources(
+        &machine,
+        "deb http://127.0.0.1:9/debian stable main\ndeb http://127.0.0.1:10/debian sid main\n",
+    );
+    let mut machine = machine.apt(&config);
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    for port in [9, 10] {
+        let expect = format!("from http://127.0.0.1:{port}/debian: ");
+        assert!(
+            err.contains("cannot read the package lists of Debian ") && err.contains(&expect),
+            "{err}"
+        );
+    }
+    assert!(
+        err.contains("Connection refused")
+            && err.contains("see whether `apt-get update` works here"),
+        "{err}"
+    );
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+#[test]
+fn lists_that_another_key_signed_are_refused() {
+    let removed = "/usr/share/keyrings/debian-archive-removed-keys.gpg";
+    if !has(&APT, false) || !Utf8Path::new(removed).exists() {
+        return;
+    }
+    let mut machine = Machine::fresh();
+    machine.host.root = machine.cache().join("root");
+    let keyring = machine.host.path("/usr/share/keyrings/debian-archive-keyring.gpg");
+    std::fs::create_dir_all(keyring.parent().unwrap()).unwrap();
+    std::fs::copy(removed, &keyring).unwrap();
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    assert!(err.contains("is not signed by a key in"), "{err}");
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+#[test]
+fn a_cache_directory_behind_a_symbolic_link_that_only_its_owner_may_enter_is_fine() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let real = machine.cache().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink(&real, machine.cache().join("link")).unwrap();
+    let mut linked = Machine::at(&machine.cache().join("link"), None);
+    let nix = linked.discover().unwrap();
+    assert_eq!(build(&linked, &nix), "inside\n");
+    linked.said.clear();
+    assert_eq!(linked.discover().unwrap(), nix);
+    assert_eq!(linked.said, "");
+}
+
 /// Runs its arguments in a user namespace in which no further one can be made.
 const NO_NAMESPACES: &str = r#"
     pipes=$(mktemp -d); mkfifo "$pipes/go"
