@@ -74,7 +74,11 @@ impl<'a> Apt<'a> {
                 ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
             match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
-                Err(err) => failed.push(explain_update(&format!("{err:#}"), self.suite, mirror)),
+                Err(err) => failed.push(explain_update(
+                    &format!("{err:#}"),
+                    self.suite,
+                    &mirror::shown(mirror),
+                )),
             }
         }
         bail!("{}", failed.join("\nand "))

@@ -348,7 +348,10 @@ mod tests {
     fn a_derivative_of_debian_has_no_debian_mirror() {
         let mut machine = Machine::new();
         for tool in ["apt-get", "apt-config", "apt-cache", "dpkg-deb"] {
-            machine.put(&format!("/usr/bin/{tool}"), "http://archive.example/ubuntu|noble|main");
+            machine.put(
+                &format!("/usr/bin/{tool}"),
+                "http://archive.example/ubuntu/dists/noble/main/binary-amd64/Packages.xz",
+            );
         }
         machine.put("/etc/os-release", "x");
         std::fs::write(

@@ -43,7 +43,11 @@ pub fn make(
         place.suite, place.dir
     ));
     let mirror = apt.update(&mirrors)?;
-    tell(format!("package lists of {mirror} read and verified in {}", seconds(start)));
+    tell(format!(
+        "package lists of {} read and verified in {}",
+        mirror::shown(&mirror),
+        seconds(start)
+    ));
 
     let step = Instant::now();
     let files = apt.download(&PACKAGES)?;
