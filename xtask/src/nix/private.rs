@@ -64,10 +64,8 @@ impl Place {
         // Nix refuses a store below a symbolic link, and people do move their caches to other disks.
         let cache = cache.canonicalize_utf8().unwrap_or(cache);
         // `sandbox-paths` is split at blanks and `=`, and `store` may be read as a URL.
-        let bad = cache
-            .as_str()
-            .chars()
-            .find(|it| !(it.is_ascii_alphanumeric() || "/._-+@~,".contains(*it)));
+        let bad =
+            cache.as_str().chars().find(|it| !(it.is_alphanumeric() || "/._-+@~,".contains(*it)));
         if let Some(bad) = bad {
             bail!(
                 "our own Nix cannot be in `{cache}`: Nix's configuration cannot name a path with `{bad}`; \
