@@ -68,10 +68,17 @@ impl<'a> Apt<'a> {
         let mut failed = Vec::new();
         for mirror in mirrors {
             self.configure(mirror, &acquire)?;
-            // Without `Generate=false` apt would parse the lists twice: now and when it downloads.
-            match self.run("apt-get", &["update", "-qq", "-o", "pkgCacheFile::Generate=false"]) {
+            // `any`: an unreachable mirror is an error, not a warning. Without `Generate=false` apt would parse the
+            // lists twice: now and when it downloads.
+            let options =
+                ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
+            match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
-                Err(err) => failed.push(explain_update(&format!("{err:#}"), self.suite, mirror)),
+                Err(err) => failed.push(explain_update(
+                    &format!("{err:#}"),
+                    self.suite,
+                    &mirror::shown(mirror),
+                )),
             }
         }
         bail!("{}", failed.join("\nand "))
@@ -161,7 +168,8 @@ Debug::NoLocking "true";
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let mut lines: Vec<&str> = stderr.lines().filter(|it| it.starts_with("E: ")).collect();
+        let mut lines: Vec<&str> =
+            stderr.lines().filter(|it| it.starts_with("E: ") || it.contains("NO_PUBKEY")).collect();
         if lines.is_empty() {
             lines = stderr.lines().filter(|it| !it.trim().is_empty()).collect();
         }
@@ -189,10 +197,13 @@ fn explain_update(err: &str, suite: Suite, mirror: &str) -> String {
              APT_CONFIG=/tmp/frozen.conf cargo xtask …"
         );
     }
-    if err.contains("does not have a Release file") {
+    if err.contains("does not have a Release file") || err.contains("404  Not Found") {
         return format!("{mirror} has no Debian {suite}: {err}");
     }
-    if err.contains("is not signed") || err.contains("NO_PUBKEY") {
+    // A mirror that cannot be reached is also called unsigned.
+    if err.contains("NO_PUBKEY")
+        || err.contains("is not signed") && !err.contains("Failed to fetch")
+    {
         return format!(
             "the Release file of Debian {suite} on {mirror} is not signed by a key in `{KEYRING}`: {err}\n\
              if the keyring is old: apt-get install --only-upgrade debian-archive-keyring"

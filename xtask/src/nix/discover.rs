@@ -321,6 +321,28 @@ mod tests {
     }
 
     #[test]
+    fn a_derivative_of_debian_has_no_debian_mirror() {
+        let mut machine = Machine::new();
+        for tool in ["apt-get", "apt-config", "apt-cache", "dpkg-deb"] {
+            machine.put(
+                &format!("/usr/bin/{tool}"),
+                "http://archive.example/ubuntu/dists/noble/main/binary-amd64/Packages.xz",
+            );
+        }
+        machine.put("/etc/os-release", "x");
+        std::fs::write(
+            machine.host.path("/etc/os-release"),
+            "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\n",
+        )
+        .unwrap();
+        machine.env("XTASK_PRIVATE_NIX", "").check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - cannot get our own Nix from Debian trixie: our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is Ubuntu 24.04 LTS)
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
+    }
+
+    #[test]
     fn a_misspelt_suite_names_the_valid_ones() {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "buster").check(

@@ -38,36 +38,56 @@ pub fn mirrors(host: &Host) -> anyhow::Result<Vec<String>> {
         }
     }
     let sh = Shell::new()?;
-    let format = "$(SITE)|$(RELEASE)|$(COMPONENT)";
-    let targets = cmd!(sh, "apt-get indextargets --format {format}").arg("Created-By: Packages");
-    let targets = targets.env_clear().envs(&host.env).env("LC_ALL", "C").quiet().ignore_stderr().read();
-    let targets = targets.context("apt cannot say which mirrors it uses: try `apt-get indextargets`")?;
+    // Not `indextargets`: it knows nothing where the lists were removed, as they are in container images.
+    let uris = cmd!(sh, "apt-get update --print-uris").env_clear().envs(&host.env);
+    let uris = uris.env("LC_ALL", "C").quiet().ignore_stderr().read();
+    let uris =
+        uris.context("apt cannot say which mirrors it uses: try `apt-get update --print-uris`")?;
     let release = std::fs::read_to_string(host.path("/etc/os-release")).unwrap_or_default();
-    let sites = choose(&targets, os_release(&release, "VERSION_CODENAME").unwrap_or_default());
+    let sites = choose(&uris, os_release(&release, "VERSION_CODENAME").unwrap_or_default());
     if sites.is_empty() {
         let name = os_release(&release, "PRETTY_NAME").unwrap_or("not Debian");
         bail!(
-            "our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is {name})"
+            "our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is {name})\n\
+             install Nix: {INSTALLER}"
         );
     }
     Ok(sites)
 }
 
-/// The sites in what `apt-get indextargets` prints that can be mirrors of Debian's main archive.
-fn choose(targets: &str, codename: &str) -> Vec<String> {
+/// The sites in what `apt-get update --print-uris` prints that can be mirrors of Debian's main archive.
+fn choose(uris: &str, codename: &str) -> Vec<String> {
     let mut found: Vec<(bool, bool, &str)> = Vec::new();
-    for line in targets.lines() {
-        let mut fields = line.split('|');
-        let (Some(site), Some(release), Some("main")) = (fields.next(), fields.next(), fields.next()) else {
+    for line in uris.lines() {
+        let uri = line.trim_start_matches('\'').split('\'').next().unwrap_or_default();
+        let Some((site, (release, file))) =
+            uri.rsplit_once("/dists/").and_then(|(site, rest)| Some((site, rest.split_once('/')?)))
+        else {
             continue;
         };
-        let site = site.trim_end_matches('/');
-        if RELEASES.contains(&release) && !found.iter().any(|it| it.2 == site) {
+        if file.starts_with("main/binary-") && RELEASES.contains(&release) {
             found.push((release != codename, !site.ends_with("/debian"), site));
         }
     }
     found.sort_by_key(|&(other_release, other_name, _)| (other_release, other_name));
-    found.into_iter().map(|it| it.2.to_owned()).collect()
+    let mut res: Vec<String> = Vec::new();
+    for (_, _, site) in found {
+        if !res.iter().any(|it| it == site) {
+            res.push(site.to_owned());
+        }
+    }
+    res
+}
+
+/// A mirror's address for people to read: without a password.
+#[must_use]
+pub fn shown(mirror: &str) -> String {
+    match mirror.split_once("://") {
+        Some((scheme, rest)) => {
+            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, it)| it))
+        }
+        None => mirror.to_owned(),
+    }
 }
 
 /// A value of `/etc/os-release`.
@@ -118,31 +138,58 @@ fn readable(file: &Utf8Path) -> bool {
 mod tests {
     use super::*;
 
+    /// As apt prints them: first the Release files, then the lists.
+    fn uris(sources: &[(&str, &str, &str)]) -> String {
+        let line = |it: &(&str, &str, &str)| {
+            format!("'{}/dists/{}/{}/binary-amd64/Packages.xz' x 0 \n", it.0, it.1, it.2)
+        };
+        let first = |it: &(&str, &str, &str)| format!("'{}/dists/{}/InRelease' x 0 \n", it.0, it.1);
+        sources.iter().map(first).chain(sources.iter().map(line)).collect()
+    }
+
     #[test]
     fn the_main_archive_of_the_own_release_comes_first() {
-        let targets = "\
-http://vendor.example/apt|bookworm|main
-http://security.example/debian-security|bookworm-security|main
-http://mirror.example/debian/|bookworm-updates|main
-http://other.example/debian|trixie|main
-http://mirror.example/debian/|bookworm|main
-http://mirror.example/debian/|bookworm|contrib
-http://mirror.example/debian/|bookworm|main
-http://vendor.example/tools|nodistro|main
-";
-        let expect =
-            ["http://mirror.example/debian", "http://vendor.example/apt", "http://other.example/debian"];
-        assert_eq!(choose(targets, "bookworm"), expect);
+        let uris = uris(&[
+            ("http://vendor.example/apt", "bookworm", "main"),
+            ("http://security.example/debian-security", "bookworm-security", "main"),
+            ("http://mirror.example/debian", "bookworm-updates", "main"),
+            ("http://mirror.example/debian", "trixie", "main"),
+            ("http://other.example/debian", "trixie", "main"),
+            ("http://mirror.example/debian", "bookworm", "main"),
+            ("http://extra.example/debian", "bookworm", "contrib"),
+            ("mirror+file:/etc/apt/mirrors/debian.list", "sid", "main"),
+            ("http://vendor.example/tools", "nodistro", "main"),
+        ]);
+        let expect = [
+            "http://mirror.example/debian",
+            "http://vendor.example/apt",
+            "http://other.example/debian",
+            "mirror+file:/etc/apt/mirrors/debian.list",
+        ];
+        assert_eq!(choose(&uris, "bookworm"), expect);
     }
 
     #[test]
     fn derivatives_and_machines_without_sources_have_no_debian_mirror() {
+        let ubuntu = [
+            ("http://a.example/ubuntu", "noble", "main"),
+            ("http://a.example/ubuntu", "noble", "universe"),
+        ];
+        assert_eq!(choose(&uris(&ubuntu), "noble"), [""; 0]);
+        assert_eq!(choose("", "trixie"), [""; 0]);
         assert_eq!(
-            choose("http://a.example/ubuntu|noble|main\nhttp://a.example/ubuntu|noble|universe\n", "noble"),
+            choose("garbage\n'/dists/'\n'http://flat.example/./Packages.xz' x 0\n", ""),
             [""; 0]
         );
-        assert_eq!(choose("", "trixie"), [""; 0]);
-        assert_eq!(choose("garbage\n|||\n", ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_password_in_a_mirror_is_not_shown() {
+        assert_eq!(shown("http://mirror.example/debian"), "http://mirror.example/debian");
+        assert_eq!(
+            shown("https://me:secret@mirror.example/debian"),
+            "https://mirror.example/debian"
+        );
     }
 
     #[test]

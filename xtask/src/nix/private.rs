@@ -60,9 +60,12 @@ impl Place {
     /// When the cache directory is unknown or its name cannot be written into `nix.conf`.
     pub fn new(host: &Host, suite: Suite) -> anyhow::Result<Place> {
         let cache = host.cache_dir()?;
-        let cache = if cache.is_absolute() { cache } else { host.cwd.join(cache) };
+        let cache = host.cwd.join(cache);
+        // Nix refuses a store below a symbolic link, and people do move their caches to other disks.
+        let cache = cache.canonicalize_utf8().unwrap_or(cache);
         // `sandbox-paths` is split at blanks and `=`, and `store` may be read as a URL.
-        let bad = cache.as_str().chars().find(|it| !(it.is_ascii_alphanumeric() || "/._-+@~,".contains(*it)));
+        let bad =
+            cache.as_str().chars().find(|it| !(it.is_alphanumeric() || "/._-+@~,".contains(*it)));
         if let Some(bad) = bad {
             bail!(
                 "our own Nix cannot be in `{cache}`: Nix's configuration cannot name a path with `{bad}`; \
@@ -109,6 +112,10 @@ pub fn ensure(host: &Host, suite: Suite, say: &mut dyn FnMut(Notice)) -> anyhow:
     if let Some(nix) = place.open() {
         return Ok(nix);
     }
+    // Only now is it known whether its parents are symbolic links.
+    let cache = host.cache_dir()?;
+    std::fs::create_dir_all(&cache).with_context(|| format!("cannot create `{cache}`"))?;
+    let place = Place::new(host, suite)?;
     let nix = make(host, &place, say).map_err(|err| explain(err, &place))?;
     // Once, while the user waits anyway: later only what is cheap is looked at.
     sandbox::prove(host, &nix)?;
