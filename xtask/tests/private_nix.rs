@@ -24,8 +24,7 @@ const APT: [&str; 2] = ["apt-get", "dpkg-deb"];
 /// Not a test of its own: what the children of other tests run.
 #[test]
 fn child() {
-    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from)
-    else {
+    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from) else {
         return;
     };
     let mut machine = Machine::at(&cache, None);
@@ -97,10 +96,7 @@ fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
     apt.download(&["bash-static"]).unwrap();
     let err = deb::unpack(&index, &files, &machine.cache().join("bad")).unwrap_err().to_string();
     assert!(
-        err.starts_with(&format!(
-            "refused `{}`: it is damaged or was changed",
-            file.file_name().unwrap()
-        )),
+        err.starts_with(&format!("refused `{}`: it is damaged or was changed", file.file_name().unwrap())),
         "{err}"
     );
     assert!(!machine.cache().join("bad/usr/bin/bash-static").exists());
@@ -175,8 +171,8 @@ fn a_full_disk_is_named_and_left_clean() {
             "mount -t tmpfs -o size={size}m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\""
         );
         let cache = machine.cache();
-        let child = machine
-            .child(&this_program(), &["unshare", "-m", "sh", "-c", &script, "sh", cache.as_str()]);
+        let child =
+            machine.child(&this_program(), &["unshare", "-m", "sh", "-c", &script, "sh", cache.as_str()]);
         let said = text(&child.wait_with_output().unwrap());
         assert!(said.contains("child failed: the disk of "), "{size} MB: {said}");
         assert!(said.contains("is full: our own Nix needs 250 MB"), "{size} MB: {said}");
@@ -224,14 +220,10 @@ fn mirrors_that_cannot_be_reached_are_all_named() {
     let err = format!("{:#}", machine.discover().unwrap_err());
     for port in [9, 10] {
         let expect = format!("from http://127.0.0.1:{port}/debian: ");
-        assert!(
-            err.contains("cannot read the package lists of Debian ") && err.contains(&expect),
-            "{err}"
-        );
+        assert!(err.contains("cannot read the package lists of Debian ") && err.contains(&expect), "{err}");
     }
     assert!(
-        err.contains("Connection refused")
-            && err.contains("see whether `apt-get update` works here"),
+        err.contains("Connection refused") && err.contains("see whether `apt-get update` works here"),
         "{err}"
     );
     assert_eq!(machine.left(), [""; 0]);
@@ -308,10 +300,7 @@ fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespac
             said.contains("child failed: our own Nix cannot build here: it needs user namespaces"),
             "{said}"
         );
-        assert!(
-            said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"),
-            "{said}"
-        );
+        assert!(said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"), "{said}");
         assert!(said.contains("Nix says: error: "), "{said}");
     }
 }

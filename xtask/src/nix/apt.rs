@@ -70,15 +70,12 @@ impl<'a> Apt<'a> {
             self.configure(mirror, &acquire)?;
             // `any`: an unreachable mirror is an error, not a warning. Without `Generate=false` apt would parse the
             // lists twice: now and when it downloads.
-            let options =
-                ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
+            let options = ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
             match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
-                Err(err) => failed.push(explain_update(
-                    &format!("{err:#}"),
-                    self.suite,
-                    &mirror::shown(mirror),
-                )),
+                Err(err) => {
+                    failed.push(explain_update(&format!("{err:#}"), self.suite, &mirror::shown(mirror)))
+                }
             }
         }
         bail!("{}", failed.join("\nand "))
@@ -201,9 +198,7 @@ fn explain_update(err: &str, suite: Suite, mirror: &str) -> String {
         return format!("{mirror} has no Debian {suite}: {err}");
     }
     // A mirror that cannot be reached is also called unsigned.
-    if err.contains("NO_PUBKEY")
-        || err.contains("is not signed") && !err.contains("Failed to fetch")
-    {
+    if err.contains("NO_PUBKEY") || err.contains("is not signed") && !err.contains("Failed to fetch") {
         return format!(
             "the Release file of Debian {suite} on {mirror} is not signed by a key in `{KEYRING}`: {err}\n\
              if the keyring is old: apt-get install --only-upgrade debian-archive-keyring"
