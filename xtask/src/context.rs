@@ -22,7 +22,7 @@ use crate::plan::{CommandLine, EVENTS, Settings, Step};
 use crate::report::{Report, count};
 use crate::revision;
 use crate::ui::{Ui, name_of};
-use crate::workspace::{ConfigVerdict, Workspace, config_differences};
+use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
 /// The flags that every task understands.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +58,14 @@ pub struct Call {
 impl Context {
     /// # Errors
     /// When the directory is in no workspace, or its manifest is wrong.
-    pub fn new(host: Host, dir: Utf8PathBuf, globals: Globals, ui: Ui) -> anyhow::Result<Context> {
-        let workspace = Workspace::discover(&dir)?;
+    pub fn new(
+        host: Host,
+        dir: Utf8PathBuf,
+        globals: Globals,
+        ui: Ui,
+        scope: Scope,
+    ) -> anyhow::Result<Context> {
+        let workspace = Workspace::discover(&dir, scope)?;
         let sh = Shell::new().context("cannot read the current directory")?;
         sh.change_dir(&workspace.root);
         Ok(Context {
@@ -246,7 +252,13 @@ impl Context {
     /// # Errors
     /// When there is no workspace.
     pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
-        Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), Ui::new(self.ui.style()))
+        Context::new(
+            self.host.clone(),
+            dir.to_owned(),
+            self.globals.clone(),
+            Ui::new(self.ui.style()),
+            Scope::All,
+        )
     }
 
     /// Becomes a program from the store, where the user stands. Returns only when that fails.
