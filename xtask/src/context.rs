@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use xshell::Shell;
 
+use crate::hints;
 use crate::host::{Host, System};
 use crate::logs::{self, Logs};
 use crate::monitor::{Failure, Monitor};
@@ -79,12 +80,23 @@ impl Context {
     /// # Errors
     /// When there is none and none can be had.
     pub fn nix(&mut self) -> anyhow::Result<&Nix> {
+        // A dry run changes nothing, not even the cache.
+        self.find_nix(!self.globals.dry_run)
+    }
+
+    /// The Nix to use, if it can be had without fetching one.
+    pub fn nix_at_hand(&mut self) -> Option<&Nix> {
+        self.find_nix(false).ok()
+    }
+
+    fn find_nix(&mut self, fetch: bool) -> anyhow::Result<&Nix> {
         if self.nix.is_none() {
             let settings = &self.workspace.manifest.nix;
             let wanted = Wanted {
                 explicit: self.globals.nix.as_deref(),
                 minimum: settings.minimum.parse().context("xtask.toml: nix.minimum")?,
                 sandbox: settings.sandbox,
+                fetch,
             };
             let ui = &self.ui;
             let nix = discover::discover(&self.host, &wanted, &mut |notice| match notice {
@@ -208,6 +220,15 @@ impl Context {
         res
     }
 
+    /// An error of Nix, and what to do about it where we know that.
+    #[must_use]
+    pub fn explain(&self, error: &str) -> String {
+        match hints::hint(self, error) {
+            Some(hint) => format!("{error}\n{} {hint}", self.ui.paint("36", "hint:")),
+            None => error.to_owned(),
+        }
+    }
+
     /// Where the log of a failed build is kept.
     #[must_use]
     pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
@@ -286,7 +307,7 @@ impl Call {
             return "interrupted".to_owned();
         }
         let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
-        parts.extend(self.monitor.errors.clone());
+        parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
         match (parts.is_empty(), self.exit.code) {
             (false, _) => parts.join("\n"),
             (true, Some(code)) => format!("nix ended with exit code {code} and said nothing"),
@@ -303,7 +324,7 @@ pub fn create_dir(dir: &Utf8Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))
 }
 
-/// Replaces a file as a whole: nobody ever sees half of it.
+/// Replaces a file as a whole: nobody ever sees half of it. Its mode stays.
 ///
 /// # Errors
 /// With the path in the message; the old file is then still there.
@@ -313,6 +334,10 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> anyhow::Result<()> {
         create_dir(dir)?;
     }
     std::fs::write(&temporary, content)
+        .and_then(|()| match path.metadata() {
+            Ok(old) => std::fs::set_permissions(&temporary, old.permissions()),
+            Err(_) => Ok(()),
+        })
         .and_then(|()| std::fs::rename(&temporary, path))
         .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write `{path}`"))

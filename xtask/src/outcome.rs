@@ -129,7 +129,8 @@ impl Outcome {
         if self.interrupted {
             res.push("interrupted; Nix and its builders were stopped".to_owned());
         } else {
-            res.extend(self.errors.iter().map(|it| format!("{} {it}", cx.ui.paint("31;1", "error:"))));
+            let title = cx.ui.paint("31;1", "error:");
+            res.extend(self.errors.iter().map(|it| format!("{title} {}", cx.explain(it))));
         }
         res
     }

@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::Spot;
 
 /// Changes whenever the same content may be judged otherwise: the formatter or our own rules.
-const HEADER: &str = concat!("xtask fmt cache 1, xtask ", env!("CARGO_PKG_VERSION"), ", alejandra 4.0.0 by 3.1.0, rules 1");
+const HEADER: &str =
+    concat!("xtask fmt cache 1, xtask ", env!("CARGO_PKG_VERSION"), ", alejandra 4.0.0 by 3.1.0, rules 1");
 /// Beyond this, what no file has any more is forgotten.
 const MAX_ENTRIES: usize = 50_000;
 /// A file that was written less than this ago can change again without its times showing it.
@@ -169,11 +170,14 @@ fn parse(text: &str) -> Option<Cache> {
             "needs" => {
                 let mut parts = rest.split('\t');
                 let digest = unhex(parts.next()?)?;
-                res.known.insert(digest, Verdict::NeedsAlejandra4(parts.map(parse_spot).collect::<Option<_>>()?));
+                res.known
+                    .insert(digest, Verdict::NeedsAlejandra4(parts.map(parse_spot).collect::<Option<_>>()?));
             }
             "file" => {
                 let parts: Vec<&str> = rest.splitn(6, ' ').collect();
-                let [digest, size, modified, changed, inode, path] = parts.as_slice() else { return None };
+                let [digest, size, modified, changed, inode, path] = parts.as_slice() else {
+                    return None;
+                };
                 let stamp = Stamp {
                     size: size.parse().ok()?,
                     modified_ns: modified.parse().ok()?,

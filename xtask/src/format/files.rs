@@ -57,12 +57,15 @@ fn identity(target: &Target) -> (u64, u64) {
 
 fn find(name: &Utf8Path, root: &Utf8Path) -> Result<Target, Outcome> {
     let refuse = |message: String| Outcome::Refused(Problem::whole(message));
-    let mut metadata = fs::symlink_metadata(name).map_err(|err| refuse(format!("cannot read the file: {err}")))?;
+    let mut metadata =
+        fs::symlink_metadata(name).map_err(|err| refuse(format!("cannot read the file: {err}")))?;
     let mut real = name.to_owned();
     if metadata.is_symlink() {
         let to = fs::read_link(name).map_or_else(|_| String::new(), |it| it.display().to_string());
         real = name.canonicalize_utf8().map_err(|err| match err.kind() {
-            io::ErrorKind::NotFound => refuse(format!("a broken link: `{to}` does not exist; remove the link or make its target")),
+            io::ErrorKind::NotFound => {
+                refuse(format!("a broken link: `{to}` does not exist; remove the link or make its target"))
+            }
             _ => refuse(format!("cannot follow the link to `{to}`: {err}")),
         })?;
         if !real.starts_with(root) {
@@ -77,7 +80,10 @@ fn find(name: &Utf8Path, root: &Utf8Path) -> Result<Target, Outcome> {
         return Err(refuse("neither a file nor a link to one".to_owned()));
     }
     if metadata.len() > MAX_SIZE {
-        return Err(refuse(format!("larger than {} MiB; split it, or keep it out of the files to format", MAX_SIZE >> 20)));
+        return Err(refuse(format!(
+            "larger than {} MiB; split it, or keep it out of the files to format",
+            MAX_SIZE >> 20
+        )));
     }
     Ok(Target { name: name.to_owned(), real, metadata })
 }
@@ -103,7 +109,9 @@ pub(super) fn replace(target: &Target, old: &[u8], new: &str) -> Result<(), Prob
             Ok(_) => Err(Problem::whole("the file changed while it was formatted; run again")),
             Err(err) => Err(fail("cannot read the file again", &err)),
         })
-        .and_then(|()| fs::rename(&temporary, &target.real).map_err(|err| fail("cannot replace the file", &err)));
+        .and_then(|()| {
+            fs::rename(&temporary, &target.real).map_err(|err| fail("cannot replace the file", &err))
+        });
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);

@@ -7,9 +7,9 @@
 
 use rnix::SyntaxKind::{
     NODE_APPLY, NODE_ASSERT, NODE_ATTR_SET, NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR,
-    NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST, NODE_LITERAL, NODE_PAREN, NODE_PAT_ENTRY,
-    NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL, NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING, NODE_WITH,
-    TOKEN_COMMENT, TOKEN_CONCAT, TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT,
+    NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST, NODE_LITERAL, NODE_PAREN,
+    NODE_PAT_ENTRY, NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL, NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING,
+    NODE_WITH, TOKEN_COMMENT, TOKEN_CONCAT, TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT,
     TOKEN_STRING_CONTENT, TOKEN_UPDATE, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxElement, SyntaxKind, SyntaxNode};
@@ -120,7 +120,8 @@ fn chain(old: &SyntaxNode, new: &SyntaxNode) -> Option<&'static str> {
         return None;
     }
     let middle = operands.get(1..operands.len() - 1).unwrap_or_default();
-    let pair_is_broken = has_line_break(&pair) || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
+    let pair_is_broken =
+        has_line_break(&pair) || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
     let differs = !pair_is_broken || middle.iter().any(|it| it.kind() == NODE_BIN_OP);
     differs.then_some("a chain of operators that is broken in part")
 }
@@ -166,7 +167,8 @@ fn is_path(node: &SyntaxNode) -> bool {
 
 /// `a = (…);`: here both versions remove the brackets.
 fn is_whole_value(node: &SyntaxNode) -> bool {
-    node.parent().is_some_and(|it| it.kind() == NODE_ATTRPATH_VALUE) && node.children_with_tokens().count() == 3
+    node.parent().is_some_and(|it| it.kind() == NODE_ATTRPATH_VALUE)
+        && node.children_with_tokens().count() == 3
 }
 
 fn has_trivia(node: &SyntaxNode) -> bool {
@@ -195,6 +197,8 @@ fn is_broken(element: &SyntaxElement) -> bool {
     };
     match element {
         NodeOrToken::Token(it) => breaks(it),
-        NodeOrToken::Node(it) => it.descendants_with_tokens().filter_map(NodeOrToken::into_token).any(|it| breaks(&it)),
+        NodeOrToken::Node(it) => {
+            it.descendants_with_tokens().filter_map(NodeOrToken::into_token).any(|it| breaks(&it))
+        }
     }
 }

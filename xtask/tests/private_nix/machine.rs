@@ -68,7 +68,7 @@ impl Machine {
     }
 
     pub(crate) fn discover_with(&mut self, sandbox: bool) -> anyhow::Result<Nix> {
-        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox };
+        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox, fetch: true };
         discover(&self.host, &wanted, &mut |it| writeln!(self.said, "{it:?}").unwrap())
     }
 
