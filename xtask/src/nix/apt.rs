@@ -74,7 +74,7 @@ impl<'a> Apt<'a> {
             match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
                 Err(err) => {
-                    failed.push(explain_update(&format!("{err:#}"), self.suite, &mirror::shown(mirror)))
+                    failed.push(explain_update(&format!("{err:#}"), self.suite, &mirror::shown(mirror)));
                 }
             }
         }
@@ -187,11 +187,16 @@ fn installed(arch: &str) -> String {
 
 /// Says what a failed `apt-get update` means and what to do.
 fn explain_update(err: &str, suite: Suite, mirror: &str) -> String {
-    if err.contains("is expired") || err.contains("is not valid yet") {
+    if err.contains("is not valid yet") {
+        return format!(
+            "this machine's clock is behind: the Release file of Debian {suite} on {mirror} is of a later day: {err}"
+        );
+    }
+    if err.contains("is expired") {
         return format!(
             "the Release file of Debian {suite} on {mirror} is out of date (a frozen mirror, or a wrong clock?): {err}\n\
-             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > /tmp/frozen.conf && \
-             APT_CONFIG=/tmp/frozen.conf cargo xtask …"
+             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > ~/frozen.conf && \
+             APT_CONFIG=~/frozen.conf cargo xtask …"
         );
     }
     if err.contains("does not have a Release file") || err.contains("404  Not Found") {
@@ -228,7 +233,7 @@ mod tests {
             said.starts_with("the Release file of Debian sid on http://m.example/debian is out of date"),
             "{said}"
         );
-        assert!(said.ends_with("APT_CONFIG=/tmp/frozen.conf cargo xtask …"), "{said}");
+        assert!(said.ends_with("APT_CONFIG=~/frozen.conf cargo xtask …"), "{said}");
     }
 
     #[test]

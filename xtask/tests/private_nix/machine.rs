@@ -64,7 +64,11 @@ impl Machine {
     }
 
     pub(crate) fn discover(&mut self) -> anyhow::Result<Nix> {
-        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox: true, fetch: true };
+        self.discover_with(true)
+    }
+
+    pub(crate) fn discover_with(&mut self, sandbox: bool) -> anyhow::Result<Nix> {
+        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox, fetch: true };
         discover(&self.host, &wanted, &mut |it| writeln!(self.said, "{it:?}").unwrap())
     }
 
