@@ -9,6 +9,7 @@ mod cache;
 mod decode;
 mod depth;
 mod diff;
+mod doc_comments;
 mod engine;
 mod files;
 mod meaning;
@@ -24,7 +25,7 @@ use camino::Utf8PathBuf;
 pub use batch::run;
 pub use cache::Cache;
 pub use diff::diff;
-pub use engine::format_text;
+pub use engine::{format_text, same_meaning};
 
 /// How a batch of files is formatted.
 #[derive(Debug, Clone)]
