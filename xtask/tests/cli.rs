@@ -14,3 +14,7 @@ mod build_names;
 mod build_links;
 #[path = "cli/build_scripted.rs"]
 mod build_scripted;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/shell.rs"]
+mod shell;

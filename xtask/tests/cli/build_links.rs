@@ -58,12 +58,18 @@ fn a_link_is_replaced_by_the_newer_build() {
 fn a_file_in_the_way_is_kept() {
     let sandbox = two();
     sandbox.untracked("result", "mine");
-    expect![[""]].assert_eq(&sandbox.run("build").bad().stderr);
+    expect![[r#"
+        build   default
+        done    default in T s
+        error: `$WORK/result` is in the way of a link; move it, or choose another place with `--out-link DIR`
+    "#]].assert_eq(&sandbox.run("build").bad().stderr);
     assert_eq!(sandbox.read("result"), "mine");
     sandbox.untracked("out/tool", "mine too");
     sandbox.run("build tool --out-link out").bad().says("is in the way of a link");
     sandbox.untracked("file", "");
-    expect![[""]].assert_eq(&sandbox.run("build tool --out-link file").bad().stderr);
+    expect![[r#"
+        error: cannot create `$WORK/file`: File exists (os error 17)
+    "#]].assert_eq(&sandbox.run("build tool --out-link file").bad().stderr);
 }
 
 #[test]

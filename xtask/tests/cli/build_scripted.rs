@@ -10,7 +10,16 @@ use crate::support::scripted::{DRV, OUT, build_events};
 #[test]
 fn a_build_as_it_should_be() {
     let sandbox = Sandbox::new().scripted(&format!("{}touch $out", build_events("")));
-    expect![[""]].assert_eq(&sandbox.run("build").good().text());
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        build   default
+        done    default in T s
+        name     path    size   time   status
+        default  result  120 B  T s  built
+    "#]].assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
@@ -23,7 +32,16 @@ fn ninety_thousand_lines_of_progress() {
     let since = Instant::now();
     let run = sandbox.run("build").good();
     let took = since.elapsed();
-    expect![[""]].assert_eq(&run.text());
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        build   default
+        done    default in T s
+        name     path    size   time   status
+        default  result  120 B  T s  built
+    "#]].assert_eq(&run.text());
     // Parsing each of them would take many times as long in the dev profile.
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
@@ -46,13 +64,32 @@ fn events_that_are_not_known_are_passed_over() {
     ];
     let odd = odd.map(|it| if it.ends_with(r#""action":"#) { format!("{it}'") } else { it.to_owned() });
     let sandbox = Sandbox::new().scripted(&format!("{}touch $out", build_events(&odd.join("\n"))));
-    expect![[""]].assert_eq(&sandbox.run("build").good().text());
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        build   default
+        �� not text
+        Warning: Permanently added a host to the list of known hosts.
+        done    default in T s
+        name     path    size   time   status
+        default  result  120 B  T s  built
+    "#]].assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
 fn success_without_outputs_is_a_failure() {
     let sandbox = Sandbox::new().scripted(&build_events(""));
-    expect![[""]].assert_eq(&sandbox.run("build").bad().text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        build   default
+        done    default in T s
+        name     path  size  time   status
+        default  -     -     T s  not built
+    "#]].assert_eq(&sandbox.run("build").bad().text());
     let run = sandbox.run("build --json").bad();
     assert_eq!(run.json()["ok"], false);
     assert_eq!(run.json()["results"][0]["status"], "not built");
@@ -61,20 +98,40 @@ fn success_without_outputs_is_a_failure() {
 #[test]
 fn a_nix_that_is_killed() {
     let sandbox = Sandbox::new().scripted("kill -9 $$");
-    expect![[""]].assert_eq(&sandbox.run("build").bad().text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        name     path  size  time  status
+        default  -     -     -     not built
+    "#]].assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
 fn a_nix_that_fails_although_all_is_there() {
     let sandbox = Sandbox::new().scripted("touch $out; exit 7");
-    expect![[""]].assert_eq(&sandbox.run("build").bad().text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        $NIX: 4: Syntax error: word unexpected (expecting "in")
+        $NIX: 4: Syntax error: word unexpected (expecting "in")
+        error: cannot evaluate the packages of `.`: nix ended with exit code 2 and said nothing
+    "#]].assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
 fn an_error_of_nix_itself() {
     let message = r#"echo '@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m the store is on fire","raw_msg":"the store is on fire"}' >&2; exit 1"#;
     let sandbox = Sandbox::new().scripted(message);
-    expect![[""]].assert_eq(&sandbox.run("build").bad().text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        error: the store is on fire
+        name     path  size  time  status
+        default  -     -     -     not built
+    "#]].assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
@@ -86,7 +143,9 @@ fn answers_that_make_no_sense() {
         assert!(!run.stderr.contains("panicked"), "{answer}: {}", run.text());
     }
     let sandbox = Sandbox::new().file("flake.nix", "{outputs = _: {};}").nix_script("echo surprise");
-    expect![[""]].assert_eq(&sandbox.run("build").bad().stderr);
+    expect![[r#"
+        error: cannot evaluate the packages of `.`: unexpected answer to `nix eval --json --read-only $WORK#.packages.$SYSTEM --apply 'ps: builtins.mapAttrs (n: d: let ok = builtins.tryEval (d.type or null == "derivation" && builtins.isString d.drvPath); main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); in if ok.success && ok.value then { drv = builtins.unsafeDiscardStringContext d.drvPath; system = d.system; main = if main.success then main.value else n; outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ "out" ])); first = d.outputName or "out"; } else { broken = true; }) ps' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5`: expected value at line 1 column 1
+    "#]].assert_eq(&sandbox.run("build").bad().stderr);
 }
 
 #[test]
@@ -99,7 +158,14 @@ fn a_download_is_told_apart_from_a_build() {
          say '{{\"action\":\"stop\",\"id\":5}}'\ntouch $out"
     );
     let sandbox = Sandbox::new().scripted(&copy);
-    expect![[""]].assert_eq(&sandbox.run("build").good().text());
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        name     path    size   time  status
+        default  result  120 B  -     downloaded
+    "#]].assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
@@ -115,5 +181,19 @@ fn a_build_on_another_machine() {
          say '{{\"action\":\"stop\",\"id\":2}}'\ntouch $out"
     );
     let sandbox = Sandbox::new().scripted(&remote);
-    expect![[""]].assert_eq(&sandbox.run("build -v").good().text());
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        $ $NIX eval --json --read-only $WORK#.packages.$SYSTEM --apply 'ps: builtins.mapAttrs (n: d: let ok = builtins.tryEval (d.type or null == "derivation" && builtins.isString d.drvPath); main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); in if ok.success && ok.value then { drv = builtins.unsafeDiscardStringContext d.drvPath; system = d.system; main = if main.success then main.value else n; outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ "out" ])); first = d.outputName or "out"; } else { broken = true; }) ps' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        $ $NIX build --json --no-link $WORK#.packages.$SYSTEM.default --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        build   default on ssh-ng://builder
+        default> over there
+        done    default in T s
+        $ $NIX path-info --json /nix/store/HASH-default --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        $ $NIX build /nix/store/HASH-default --out-link $WORK/target/xtask/roots/default --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        name     path    size   time   status
+        default  result  120 B  T s  built
+    "#]].assert_eq(&sandbox.run("build -v").good().text());
 }

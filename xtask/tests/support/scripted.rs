@@ -51,7 +51,7 @@ impl Sandbox {
         );
         let script = format!(
             "out=$temp/cache/elodin-xtask/nix/{}-store{OUT}\n\
-             case $1 $2 in\n\
+             case \"$1 $2\" in\n\
              eval*) echo '{inventory}';;\n\
              path-info*) if [ -e \"$out\" ]; then echo '{{\"{OUT}\": {{\"narSize\": 120}}}}'; else echo '{{}}'; fi;;\n\
              'build --json') {build}\n;;\n\
