@@ -6,3 +6,15 @@ mod support;
 
 #[path = "cli/build.rs"]
 mod build;
+#[path = "cli/build_failures.rs"]
+mod build_failures;
+#[path = "cli/build_names.rs"]
+mod build_names;
+#[path = "cli/build_links.rs"]
+mod build_links;
+#[path = "cli/build_scripted.rs"]
+mod build_scripted;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/shell.rs"]
+mod shell;
