@@ -77,6 +77,9 @@ impl Outcome {
     /// When Nix cannot be asked.
     pub fn of(cx: &mut Context, selected: Vec<Selected>, call: Option<Call>) -> anyhow::Result<Outcome> {
         let interrupted = call.as_ref().is_some_and(|it| it.exit.interrupted);
+        if interrupted {
+            cx.interrupt.forgive();
+        }
         let went_well = call.as_ref().is_some_and(|it| it.exit.success());
         let monitor = call.map(|it| it.monitor).unwrap_or_default();
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());

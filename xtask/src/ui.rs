@@ -75,7 +75,9 @@ impl Ui {
         match change {
             Change::Warning(text) => {
                 // Every command in a tree that is being worked on says so.
-                if !text.ends_with("is dirty") || self.style.verbose {
+                // The other one advises an option of Nix, of which there is no use here.
+                let dull = text.ends_with("is dirty") || text.starts_with("The check omitted these");
+                if !dull || self.style.verbose {
                     self.warning(text);
                 }
             }

@@ -65,6 +65,11 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
+    /// Forgets the signal, so that what was finished can still be looked at. A second one stops that too.
+    pub fn forgive(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// The signal that came, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
