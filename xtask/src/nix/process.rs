@@ -65,6 +65,11 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
+    /// What came is dealt with; from here on only another signal stops us.
+    pub fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// The signal that came, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {

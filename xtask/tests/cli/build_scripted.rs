@@ -87,6 +87,7 @@ fn success_without_outputs_is_a_failure() {
         --- stderr
         build   default
         done    default in T s
+        error: Nix says that `default` is built, but its files are not there
         name     path  size  time   status
         default  -     -     T s  not built
     "#]].assert_eq(&sandbox.run("build").bad().text());
@@ -102,6 +103,7 @@ fn a_nix_that_is_killed() {
         exit 1
         --- stdout
         --- stderr
+        error: nix was killed
         name     path  size  time  status
         default  -     -     -     not built
     "#]].assert_eq(&sandbox.run("build").bad().text());
@@ -110,7 +112,15 @@ fn a_nix_that_is_killed() {
 #[test]
 fn a_nix_that_fails_although_all_is_there() {
     let sandbox = Sandbox::new().scripted("touch $out; exit 7");
-    expect![[""]].assert_eq(&sandbox.run("build").bad().text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+        error: nix ended with exit code 7 and said nothing
+        name     path    size   time  status
+        default  result  120 B  -     was there
+    "#]].assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]

@@ -122,7 +122,12 @@ fn control_c_in_a_terminal() {
     assert!(since.elapsed() < Duration::from_secs(5));
     assert_eq!(processes_with(&marker), [""; 0]);
     assert_eq!(code, "1");
-    expect![[""]].assert_eq(&sandbox.plain(&screen));
+    expect![[r#"
+        ⠉ built 0 of 2, T s
+        interrupted; Nix and its builders were stopped
+        name     path          size   time   status
+        ready    result-ready  120 B  T s  built
+        default  -             -      -      not built"#]].assert_eq(&sandbox.plain(&screen));
 }
 
 #[test]
