@@ -52,6 +52,8 @@ impl Selection<'_> {
                 cx.workspace.root
             );
         }
+        // No Nix is no fault of a flake.
+        cx.nix()?;
         if self.all {
             return self.everything(cx);
         }

@@ -31,7 +31,7 @@ fn none_at_all() {
     }
     let run = sandbox.run("build").bad();
     expect![[r#"
-        error: cannot evaluate the packages of `.`: no Nix to use: there is none that is good on PATH or in the usual profiles
+        error: no Nix to use: there is none that is good on PATH or in the usual profiles
         - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
     "#]].assert_eq(&said(&run.stderr));
     assert_eq!(sandbox.run("build --json").bad().json()["ok"], false);
@@ -49,13 +49,13 @@ fn one_that_is_too_old() {
     let sandbox = bare();
     sandbox.program("bin/nix", "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n");
     expect![[r#"
-        error: cannot evaluate the packages of `.`: no Nix to use: there is none that is good on PATH or in the usual profiles
+        error: no Nix to use: there is none that is good on PATH or in the usual profiles
         - Nix 2.8.0 at $TEMP/bin/nix (found on PATH) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml)
         - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
     "#]].assert_eq(&said(&sandbox.run("build").bad().stderr));
     let run = sandbox.run("build --nix nix").bad();
     expect![[r#"
-        error: cannot evaluate the packages of `.`: --nix: `$WORK/nix` does not exist
+        error: Nix 2.8.0 at $TEMP/bin/nix (named by --nix) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml); name a newer one, or leave --nix out
     "#]].assert_eq(&said(&run.stderr));
     let sandbox = sandbox.file("xtask.toml", "[nix]\nminimum = \"2.8\"\n");
     let run = sandbox.run("build").bad();
@@ -67,7 +67,7 @@ fn one_that_is_none() {
     let sandbox = bare();
     sandbox.program("bin/nix", "#!/bin/sh\necho 'GNU nix, version 9'; exit 3\n");
     expect![[r#"
-        error: cannot evaluate the packages of `.`: no Nix to use: there is none that is good on PATH or in the usual profiles
+        error: no Nix to use: there is none that is good on PATH or in the usual profiles
         - `$TEMP/bin/nix --version` does not answer like Nix: exit status: 3 and it says: GNU nix, version 9 (found on PATH)
         - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
     "#]].assert_eq(&said(&sandbox.run("build").bad().stderr));
@@ -84,23 +84,23 @@ fn one_that_is_named_wrongly() {
         expect.assert_eq(&run.stderr);
     };
     check("./nowhere", expect![[r#"
-        error: cannot evaluate the packages of `.`: --nix: `$WORK/./nowhere` does not exist
+        error: --nix: `$WORK/./nowhere` does not exist
     "#]]);
     check("no-such-nix", expect![[r#"
-        error: cannot evaluate the packages of `.`: --nix: `$WORK/no-such-nix` does not exist
+        error: --nix: no `no-such-nix` on PATH
     "#]]);
     check("./plain.txt", expect![[r#"
-        error: cannot evaluate the packages of `.`: --nix: `$WORK/./plain.txt` is not executable
+        error: --nix: `$WORK/./plain.txt` is not executable
     "#]]);
     check(".", expect![[r#"
-        error: cannot evaluate the packages of `.`: --nix: `$WORK/.` is a directory; name the program, for example `$WORK/./bin/nix`
+        error: --nix: no `.` on PATH
     "#]]);
     let sandbox = sandbox.env("XTASK_NIX", "/nowhere/nix");
     expect![[r#"
-        error: cannot evaluate the packages of `.`: XTASK_NIX: `/nowhere/nix` does not exist
+        error: XTASK_NIX: `/nowhere/nix` does not exist
     "#]].assert_eq(&sandbox.run("build").bad().stderr);
     let sandbox = sandbox.env("XTASK_NIX", "").env("XTASK_PRIVATE_NIX", "bookworm");
     expect![[r#"
-        error: cannot evaluate the packages of `.`: XTASK_PRIVATE_NIX is `bookworm`: it must be `trixie`, `sid` or `off`
+        error: XTASK_PRIVATE_NIX is `bookworm`: it must be `trixie`, `sid` or `off`
     "#]].assert_eq(&sandbox.run("build").bad().stderr);
 }

@@ -87,7 +87,9 @@ fn a_terminal_shows_bars_and_cleans_them_away() {
     std::fs::write(&gate, "go\n").unwrap();
     let (code, screen) = terminal.end();
     assert_eq!(code, "0");
-    expect!["default  result  120 B  T s  built"].assert_eq(&sandbox.plain(&screen));
+    expect![[r#"
+        name     path    size   time   status
+        default  result  120 B  T s  built"#]].assert_eq(&sandbox.plain(&screen));
 }
 
 /// The spinner's sign differs from picture to picture.

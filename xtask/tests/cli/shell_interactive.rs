@@ -42,6 +42,7 @@ fn bash_has_functions_arrays_hook_and_a_marked_prompt() {
     let (code, screen) = talk(&sandbox, &lines);
     assert_eq!(code, "5", "{screen}");
     expect![[r#"
+        (work) mine> greet "${list[0]}"
         hello a b
         (work) mine> echo "<$COLOUR|$HOOKED>"
         <ultra marine|by ultra marine>
