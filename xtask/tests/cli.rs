@@ -26,3 +26,9 @@ mod no_nix;
 mod output;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/fmt.rs"]
+mod fmt;
+#[path = "cli/workspace.rs"]
+mod workspace;
