@@ -198,7 +198,8 @@ fn rust_is_formatted_too() {
     let sandbox = Sandbox::new()
         .file("Cargo.toml", "[package]\nname = \"x\"\nedition = \"2024\"\n[workspace]\n")
         .file("src/lib.rs", "pub fn  f( ){}\n")
-        .file(".gitignore", "/target\nCargo.lock\n");
+        .file(".gitignore", "/target\nCargo.lock\n")
+        .rust();
     sandbox.run("fmt --check").bad().says("not formatted by rustfmt").says("src/lib.rs");
     sandbox.run("fmt").good();
     assert_eq!(sandbox.read("src/lib.rs"), "pub fn f() {}\n");

@@ -81,7 +81,7 @@ fn a_flake_with_an_error_is_named_by_line() {
     check("{}\n", expect![[r#"
         error: cannot evaluate the packages of `.`: flake 'git+file://$WORK' lacks attribute 'outputs'
     "#]]);
-    check("{\n  outputs = _: {packages.x86_64-linux = 3;};\n}\n", expect![[r#"
+    check(&format!("{{\n  outputs = _: {{packages.{} = 3;}};\n}}\n", crate::support::system()), expect![[r#"
         error: cannot evaluate the packages of `.`: expected a set but found an integer: 3
     "#]]);
 }
@@ -90,11 +90,13 @@ fn a_flake_with_an_error_is_named_by_line() {
 fn a_lock_with_an_error_is_named() {
     let sandbox = Sandbox::new().packages(&[("default", "echo > $out")]);
     let sandbox = sandbox.file("flake.lock", "{\n<<<<<<< HEAD\n  \"nodes\": {}\n=======\n>>>>>>> b\n}\n");
-    let run = sandbox.run("build").bad();
-    assert!(run.stderr.contains("flake.lock"), "{}", run.text());
+    expect![[r#"
+        error: flake.lock:2: merge conflict (`<<<<<<<`); take one side with `git checkout --ours -- flake.lock` (or `--theirs`), then run `nix flake lock`
+    "#]].assert_eq(&sandbox.run("build").bad().stderr);
     let sandbox = sandbox.file("flake.lock", "{\"version\": 7");
-    let run = sandbox.run("build").bad();
-    assert!(run.stderr.contains("flake.lock"), "{}", run.text());
+    expect![[r#"
+        error: flake.lock:1: the file is truncated here; bring it back with `git checkout HEAD -- flake.lock`
+    "#]].assert_eq(&sandbox.run("build").bad().stderr);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn a_flake_without_packages() {
         error: no flake of this workspace has a package for $SYSTEM
     "#]].assert_eq(&sandbox.run("build").bad().stderr);
     expect![[r#"
-        error: there is no package `thing` for $SYSTEM; the packages for $SYSTEM are: 
+        error: there is no package `thing` for $SYSTEM; no flake of this workspace has any
     "#]].assert_eq(&sandbox.run("build thing").bad().stderr);
 }
 
@@ -212,11 +214,5 @@ fn a_cache_of_a_flake_that_the_manifest_does_not_name() {
     let warnings: Vec<&str> = run.stderr.lines().filter(|it| it.starts_with("warning:")).collect();
     expect![[r#"
         warning: not accepting the nixConfig of `./flake.nix`: nixConfig names the substituter `https://cache.example`, which `cache.substituters` in xtask.toml does not
-        warning: not accepting the nixConfig of `./flake.nix`: nixConfig names the public key `k:AAAA`, which `cache.public-keys` in xtask.toml does not
-        warning: ignoring untrusted flake configuration setting 'extra-substituters'.
-        warning: ignoring untrusted flake configuration setting 'extra-trusted-public-keys'.
-        warning: not accepting the nixConfig of `./flake.nix`: nixConfig names the substituter `https://cache.example`, which `cache.substituters` in xtask.toml does not
-        warning: not accepting the nixConfig of `./flake.nix`: nixConfig names the public key `k:AAAA`, which `cache.public-keys` in xtask.toml does not
-        warning: ignoring untrusted flake configuration setting 'extra-substituters'.
-        warning: ignoring untrusted flake configuration setting 'extra-trusted-public-keys'."#]].assert_eq(&warnings.join("\n"));
+        warning: not accepting the nixConfig of `./flake.nix`: nixConfig names the public key `k:AAAA`, which `cache.public-keys` in xtask.toml does not"#]].assert_eq(&warnings.join("\n"));
 }
