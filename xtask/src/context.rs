@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use xshell::Shell;
 
+use crate::hints;
 use crate::host::{Host, System};
 use crate::logs::{self, Logs};
 use crate::monitor::{Failure, Monitor};
@@ -21,7 +22,7 @@ use crate::plan::{CommandLine, EVENTS, Settings, Step};
 use crate::report::{Report, count};
 use crate::revision;
 use crate::ui::{Ui, name_of};
-use crate::workspace::{ConfigVerdict, Workspace, config_differences};
+use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
 /// The flags that every task understands.
 #[derive(Debug, Clone, Default)]
@@ -57,8 +58,14 @@ pub struct Call {
 impl Context {
     /// # Errors
     /// When the directory is in no workspace, or its manifest is wrong.
-    pub fn new(host: Host, dir: Utf8PathBuf, globals: Globals, ui: Ui) -> anyhow::Result<Context> {
-        let workspace = Workspace::discover(&dir)?;
+    pub fn new(
+        host: Host,
+        dir: Utf8PathBuf,
+        globals: Globals,
+        ui: Ui,
+        scope: Scope,
+    ) -> anyhow::Result<Context> {
+        let workspace = Workspace::discover(&dir, scope)?;
         let sh = Shell::new().context("cannot read the current directory")?;
         sh.change_dir(&workspace.root);
         Ok(Context {
@@ -79,12 +86,23 @@ impl Context {
     /// # Errors
     /// When there is none and none can be had.
     pub fn nix(&mut self) -> anyhow::Result<&Nix> {
+        // A dry run changes nothing, not even the cache.
+        self.find_nix(!self.globals.dry_run)
+    }
+
+    /// The Nix to use, if it can be had without fetching one.
+    pub fn nix_at_hand(&mut self) -> Option<&Nix> {
+        self.find_nix(false).ok()
+    }
+
+    fn find_nix(&mut self, fetch: bool) -> anyhow::Result<&Nix> {
         if self.nix.is_none() {
             let settings = &self.workspace.manifest.nix;
             let wanted = Wanted {
                 explicit: self.globals.nix.as_deref(),
                 minimum: settings.minimum.parse().context("xtask.toml: nix.minimum")?,
                 sandbox: settings.sandbox,
+                fetch,
             };
             let ui = &self.ui;
             let nix = discover::discover(&self.host, &wanted, &mut |notice| match notice {
@@ -208,6 +226,15 @@ impl Context {
         res
     }
 
+    /// An error of Nix, and what to do about it where we know that.
+    #[must_use]
+    pub fn explain(&self, error: &str) -> String {
+        match hints::hint(self, error) {
+            Some(hint) => format!("{error}\n{} {hint}", self.ui.paint("36", "hint:")),
+            None => error.to_owned(),
+        }
+    }
+
     /// Where the log of a failed build is kept.
     #[must_use]
     pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
@@ -225,7 +252,13 @@ impl Context {
     /// # Errors
     /// When there is no workspace.
     pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
-        Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), Ui::new(self.ui.style()))
+        Context::new(
+            self.host.clone(),
+            dir.to_owned(),
+            self.globals.clone(),
+            Ui::new(self.ui.style()),
+            Scope::All,
+        )
     }
 
     /// Becomes a program from the store, where the user stands. Returns only when that fails.
@@ -286,7 +319,7 @@ impl Call {
             return "interrupted".to_owned();
         }
         let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
-        parts.extend(self.monitor.errors.clone());
+        parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
         parts.extend(self.silence());
         parts.join("\n")
     }
@@ -312,7 +345,7 @@ pub fn create_dir(dir: &Utf8Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))
 }
 
-/// Replaces a file as a whole: nobody ever sees half of it.
+/// Replaces a file as a whole: nobody ever sees half of it. Its mode stays.
 ///
 /// # Errors
 /// With the path in the message; the old file is then still there.
@@ -322,6 +355,10 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> anyhow::Result<()> {
         create_dir(dir)?;
     }
     std::fs::write(&temporary, content)
+        .and_then(|()| match path.metadata() {
+            Ok(old) => std::fs::set_permissions(&temporary, old.permissions()),
+            Err(_) => Ok(()),
+        })
         .and_then(|()| std::fs::rename(&temporary, path))
         .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write `{path}`"))

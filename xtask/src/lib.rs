@@ -4,6 +4,7 @@ pub mod alejandra4;
 pub mod cli;
 pub mod context;
 pub mod format;
+pub mod hints;
 pub mod host;
 pub mod inventory;
 pub mod logs;

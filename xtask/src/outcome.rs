@@ -80,8 +80,7 @@ impl Outcome {
     pub fn of(cx: &mut Context, selected: Vec<Selected>, call: Option<Call>) -> anyhow::Result<Outcome> {
         let interrupted = call.as_ref().is_some_and(|it| it.exit.interrupted);
         if interrupted {
-            // Nix is still asked what was finished.
-            cx.interrupt.forget();
+            cx.interrupt.forgive();
         }
         let went_well = call.as_ref().is_some_and(|it| it.exit.success());
         let complained = call.is_some() && !went_well;
@@ -140,7 +139,8 @@ impl Outcome {
         if self.interrupted {
             res.push("interrupted; Nix and its builders were stopped".to_owned());
         } else {
-            res.extend(self.errors.iter().map(|it| format!("{} {it}", cx.ui.paint("31;1", "error:"))));
+            let title = cx.ui.paint("31;1", "error:");
+            res.extend(self.errors.iter().map(|it| format!("{title} {}", cx.explain(it))));
         }
         res
     }

@@ -35,6 +35,11 @@ pub enum Step {
         installable: String,
         command: Vec<String>,
     },
+    /// Runs a program of a store path, wherever its store is.
+    Exec {
+        path: String,
+        command: Vec<String>,
+    },
     /// Whether a lock is complete and matches its flake.
     Metadata {
         flake: String,
@@ -95,6 +100,7 @@ impl Step {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
             Step::Develop { installable, .. } => argv.push(["develop", installable]),
+            Step::Exec { path, .. } => argv.push(["shell", path]),
             Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
             Step::FlakeCheck { flake, build } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
@@ -112,7 +118,7 @@ impl Step {
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
             _ => &mut argv,
         };
-        if let Step::Develop { command, .. } = self
+        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
             && !command.is_empty()
         {
             argv.push(["--command"]).push(command);
@@ -122,13 +128,7 @@ impl Step {
 
     /// A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        !matches!(self, Step::Root { .. } | Step::PathInfo { .. })
-    }
-
-    /// Whether Nix's log comes as events. `develop` hands its terminal to the user.
-    #[must_use]
-    pub fn streams(&self) -> bool {
-        !matches!(self, Step::Develop { .. })
+        !matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. })
     }
 }
 
@@ -288,9 +288,13 @@ mod tests {
     #[test]
     fn build() {
         let build = Build { installables: text(&["./aleph#toplevel", ".#a"]), ..Build::default() };
-        check(Step::Build(build.clone()), &Settings::default(), expect![[r#"
+        check(
+            Step::Build(build.clone()),
+            &Settings::default(),
+            expect![[r#"
             nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
+        "#]],
+        );
         let build = Build { keep_going: true, jobs: Some(2), ..build };
         let settings = Settings {
             offline: true,
@@ -299,9 +303,13 @@ mod tests {
             connect_timeout: 9,
             extra: text(&["--impure", "-L", "--option", "a", "b"]),
         };
-        check(Step::Build(build), &settings, expect![[r#"
+        check(
+            Step::Build(build),
+            &settings,
+            expect![[r#"
             nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false --impure -L --option a b
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -314,12 +322,20 @@ mod tests {
                 nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
             "#]],
         );
-        check(Step::PathInfo { paths: text(&["/nix/store/x"]) }, &settings, expect![[r#"
+        check(
+            Step::PathInfo { paths: text(&["/nix/store/x"]) },
+            &settings,
+            expect![[r#"
             nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
-        check(Step::DevEnv { installable: ".#a".into(), profile: "p".into() }, &settings, expect![[r#"
+        "#]],
+        );
+        check(
+            Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
+            &settings,
+            expect![[r#"
             nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
+        "#]],
+        );
         check(
             Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
             &settings,
@@ -327,15 +343,27 @@ mod tests {
                 nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'
             "#]],
         );
-        check(Step::Metadata { flake: ".".into() }, &settings, expect![[r#"
+        check(
+            Step::Metadata { flake: ".".into() },
+            &settings,
+            expect![[r#"
             nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
-        check(Step::FlakeCheck { flake: ".".into(), build: false }, &settings, expect![[r#"
+        "#]],
+        );
+        check(
+            Step::FlakeCheck { flake: ".".into(), build: false },
+            &settings,
+            expect![[r#"
             nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
-        check(names(".", "packages"), &settings, expect![[r#"
+        "#]],
+        );
+        check(
+            names(".", "packages"),
+            &settings,
+            expect![[r#"
             nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

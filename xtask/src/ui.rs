@@ -83,9 +83,12 @@ impl Ui {
         match change {
             Change::Warning(text) => {
                 // Every command in a tree that is being worked on says so.
-                // What is not accepted from a `nixConfig` we have said ourselves, with the difference.
-                let known = text.ends_with("is dirty") || text.contains("untrusted flake configuration setting");
-                if !known || self.style.verbose {
+                // The second advises an option of Nix, of which there is no use here. What is not accepted from a
+                // `nixConfig` we have said ourselves, with the difference.
+                let dull = text.ends_with("is dirty")
+                    || text.starts_with("The check omitted these")
+                    || text.contains("untrusted flake configuration setting");
+                if !dull || self.style.verbose {
                     self.warning(text);
                 }
             }

@@ -41,9 +41,18 @@ pub struct Workspace {
     pub flakes: Vec<Flake>,
 }
 
+/// Which flakes are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All that the manifest names.
+    All,
+    /// The one in the root, if that is there: the tree is then not walked, which takes 8 ms in a large one.
+    Root,
+}
+
 impl Workspace {
     /// Finds the workspace that a directory (absolute) belongs to: the nearest one up with an `xtask.toml`.
-    pub fn discover(start: &Utf8Path) -> anyhow::Result<Workspace> {
+    pub fn discover(start: &Utf8Path, scope: Scope) -> anyhow::Result<Workspace> {
         // Without this the parent of `a/..` would be `a`.
         let start = start.canonicalize_utf8().with_context(|| format!("cannot go to `{start}`"))?;
         if !start.is_dir() {
@@ -52,16 +61,23 @@ impl Workspace {
         let Some(root) = start.ancestors().find(|it| it.join("xtask.toml").is_file()) else {
             bail!("{}", no_workspace(&start));
         };
-        Workspace::open(root)
+        Workspace::open(root, scope)
     }
 
     /// Reads the workspace whose root this is.
-    pub fn open(root: &Utf8Path) -> anyhow::Result<Workspace> {
+    pub fn open(root: &Utf8Path, scope: Scope) -> anyhow::Result<Workspace> {
         let file = Utf8Path::new("xtask.toml");
         let text = fs::read_to_string(root.join(file))
             .with_context(|| format!("cannot read `{}`", root.join(file)))?;
         let manifest = Manifest::parse(&text, file)?;
-        let flakes = flake::name_flakes(find_flakes::find_flakes(root, &manifest)?);
+        let by_default = Manifest::default();
+        let root_is_one = (&manifest.flakes, &manifest.ignore) == (&by_default.flakes, &by_default.ignore)
+            && root.join("flake.nix").is_file();
+        let dirs = match scope {
+            Scope::Root if root_is_one => vec![Utf8PathBuf::from(".")],
+            _ => find_flakes::find_flakes(root, &manifest)?,
+        };
+        let flakes = flake::name_flakes(dirs);
         Ok(Workspace { root: root.to_owned(), manifest, flakes })
     }
 
@@ -124,7 +140,7 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
     fn check(start: &str, files: &[&str], expect: Expect) {
         let (_dir, root) = tree(files);
-        let shown = match Workspace::discover(&root.join(start)) {
+        let shown = match Workspace::discover(&root.join(start), Scope::All) {
             Ok(it) => it.flakes.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(" "),
             Err(err) => format!("{err:#}\n").replace(root.parent().unwrap().as_str(), "/t"),
         };
@@ -245,7 +261,7 @@ mod tests {
     fn reads_sources_and_locks() {
         let (_dir, root) =
             tree(&["xtask.toml", "a/flake.nix={ description = 5; }", "a/flake.lock", "b/flake.nix={ }"]);
-        let workspace = Workspace::discover(&root).unwrap();
+        let workspace = Workspace::discover(&root, Scope::All).unwrap();
         let [a, b] = workspace.flakes.as_slice() else { panic!("{:?}", workspace.flakes) };
         expect![[r#"
             a/flake.nix:1:17: `description` must be a string, not a number
@@ -270,7 +286,7 @@ mod tests {
             "o/flake.nix",
         ];
         let (_dir, root) = tree(&files);
-        let workspace = Workspace::discover(&root).unwrap();
+        let workspace = Workspace::discover(&root, Scope::All).unwrap();
         let check = |text: &str, expect: Expect| {
             let shown = match workspace.target(text, &root.join("aleph/modules")) {
                 Ok(Target::Short(name)) => format!("short {name}"),

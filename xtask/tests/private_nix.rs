@@ -15,7 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xtask::host::Host;
 use xtask::nix::apt::{Apt, package_of};
 use xtask::nix::deb::{self, Index};
-use xtask::nix::mirror;
+use xtask::nix::{Origin, Suite, mirror};
 
 use machine::{Machine, build, has, text, this_program};
 
@@ -24,8 +24,7 @@ const APT: [&str; 2] = ["apt-get", "dpkg-deb"];
 /// Not a test of its own: what the children of other tests run.
 #[test]
 fn child() {
-    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from)
-    else {
+    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from) else {
         return;
     };
     let mut machine = Machine::at(&cache, None);
@@ -33,7 +32,11 @@ fn child() {
     println!("{}", machine.said);
     match res {
         Ok(nix) => println!("child: {nix}\nchild built {}", build(&machine, &nix)),
-        Err(err) => println!("child failed: {err:#}"),
+        Err(err) => {
+            println!("child failed: {err:#}");
+            let err = machine.discover_with(false).err().map(|it| format!("{it:#}"));
+            println!("child without sandbox failed: {}", err.unwrap_or_default());
+        }
     }
 }
 
@@ -56,16 +59,19 @@ fn it_is_made_builds_in_the_sandbox_and_is_found_again_in_no_time() {
 }
 
 #[test]
-fn a_nix_that_is_too_old_is_replaced_with_a_warning() {
+fn a_nix_that_is_too_old_is_replaced_with_a_warning_and_a_chosen_suite_wins_over_path() {
     if !has(&APT, false) {
         return;
     }
-    let old = tempfile::tempdir().unwrap();
-    let program = old.path().join("nix");
-    std::fs::write(&program, "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n").unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("nix");
+    let put = |version: &str| {
+        std::fs::write(&program, format!("#!/bin/sh\necho 'nix (Nix) {version}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    put("2.8.0");
     let machine = Machine::shared();
-    let path = format!("{}:{}", old.path().display(), machine.host.env("PATH").unwrap());
+    let path = format!("{}:{}", dir.path().display(), machine.host.env("PATH").unwrap());
     let mut machine = machine.env("PATH", &path).env("XTASK_PRIVATE_NIX", "");
     let nix = machine.discover().unwrap();
     assert_eq!(build(&machine, &nix), "inside\n");
@@ -74,6 +80,11 @@ fn a_nix_that_is_too_old_is_replaced_with_a_warning() {
         program.display()
     );
     assert!(machine.said.contains(&expect), "{}", machine.said);
+
+    put("2.99.0");
+    assert_eq!(machine.discover().unwrap().origin, Origin::Path);
+    let mut machine = machine.env("XTASK_PRIVATE_NIX", &Suite::Trixie.to_string());
+    assert_eq!(machine.discover().unwrap().origin, Origin::Private(Suite::Trixie));
 }
 
 #[test]
@@ -97,10 +108,7 @@ fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
     apt.download(&["bash-static"]).unwrap();
     let err = deb::unpack(&index, &files, &machine.cache().join("bad")).unwrap_err().to_string();
     assert!(
-        err.starts_with(&format!(
-            "refused `{}`: it is damaged or was changed",
-            file.file_name().unwrap()
-        )),
+        err.starts_with(&format!("refused `{}`: it is damaged or was changed", file.file_name().unwrap())),
         "{err}"
     );
     assert!(!machine.cache().join("bad/usr/bin/bash-static").exists());
@@ -175,8 +183,8 @@ fn a_full_disk_is_named_and_left_clean() {
             "mount -t tmpfs -o size={size}m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\""
         );
         let cache = machine.cache();
-        let child = machine
-            .child(&this_program(), &["unshare", "-m", "sh", "-c", &script, "sh", cache.as_str()]);
+        let child =
+            machine.child(&this_program(), &["unshare", "-m", "sh", "-c", &script, "sh", cache.as_str()]);
         let said = text(&child.wait_with_output().unwrap());
         assert!(said.contains("child failed: the disk of "), "{size} MB: {said}");
         assert!(said.contains("is full: our own Nix needs 250 MB"), "{size} MB: {said}");
@@ -190,15 +198,23 @@ fn an_expired_release_file_names_the_way_on() {
         return;
     }
     let machine = Machine::fresh();
-    // Any Release file is expired when it may be one second old.
+    // Any Release file is expired when it may be one second old. Nothing of the host's relaxes that.
     let acquire = mirror::acquire(&machine.host).unwrap();
-    let strict = "Acquire::Check-Valid-Until \"true\";\nAcquire::Check-Date \"true\";\nAcquire::Max-ValidTime \"1\";\n\
-                  Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
-    let mut machine = machine.apt(&format!("{acquire}{strict}"));
+    let config = |valid_until: bool| {
+        format!(
+            "{acquire}Acquire::Check-Valid-Until \"{valid_until}\";\nAcquire::Check-Date \"true\";\n\
+             Acquire::Max-ValidTime \"1\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n"
+        )
+    };
+    let mut machine = machine.apt(&config(true));
     let err = format!("{:#}", machine.discover().unwrap_err());
     assert!(err.contains("is out of date (a frozen mirror, or a wrong clock?)"), "{err}");
-    assert!(err.contains("APT_CONFIG=/tmp/frozen.conf cargo xtask"), "{err}");
+    assert!(err.contains("APT_CONFIG=~/frozen.conf cargo xtask"), "{err}");
     assert_eq!(machine.left(), [""; 0]);
+
+    let machine = machine.apt(&config(false));
+    let apt = Apt::new(&machine.host, machine.suite(), machine.cache().join("apt")).unwrap();
+    apt.update(&mirror::mirrors(&machine.host).unwrap()).unwrap();
 }
 
 /// What apt asks its mirrors for, and nothing else of the host's sources.
@@ -224,14 +240,10 @@ fn mirrors_that_cannot_be_reached_are_all_named() {
     let err = format!("{:#}", machine.discover().unwrap_err());
     for port in [9, 10] {
         let expect = format!("from http://127.0.0.1:{port}/debian: ");
-        assert!(
-            err.contains("cannot read the package lists of Debian ") && err.contains(&expect),
-            "{err}"
-        );
+        assert!(err.contains("cannot read the package lists of Debian ") && err.contains(&expect), "{err}");
     }
     assert!(
-        err.contains("Connection refused")
-            && err.contains("see whether `apt-get update` works here"),
+        err.contains("Connection refused") && err.contains("see whether `apt-get update` works here"),
         "{err}"
     );
     assert_eq!(machine.left(), [""; 0]);
@@ -308,10 +320,8 @@ fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespac
             said.contains("child failed: our own Nix cannot build here: it needs user namespaces"),
             "{said}"
         );
-        assert!(
-            said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"),
-            "{said}"
-        );
+        assert!(said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"), "{said}");
         assert!(said.contains("Nix says: error: "), "{said}");
+        assert!(said.contains("child without sandbox failed: `nix.sandbox = false` does not help"), "{said}");
     }
 }

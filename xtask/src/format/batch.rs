@@ -57,23 +57,29 @@ pub fn run(files: &[Utf8PathBuf], options: &Options, cache: &mut Cache) -> Vec<F
     for (path, found) in files::resolve(files, &options.root) {
         let outcome = match found {
             Err(outcome) => outcome,
-            Ok(target) => match cache.by_stamp(&target.real, Stamp::of(&target.metadata, options.now)) {
-                Some(verdict) => verdict.clone().into(),
-                None => {
+            Ok(target) => {
+                let stamp = Stamp::of(&target.metadata, options.now);
+                if let Some(verdict) = cache.by_stamp(&target.real, stamp) {
+                    verdict.clone().into()
+                } else {
                     todo.push((reports.len(), target));
+                    // Until it is known.
                     Outcome::Clean
                 }
-            },
+            }
         };
         reports.push(FileReport { path, outcome, old: String::new() });
     }
     todo.sort_by_key(|(_, it)| Reverse(it.metadata.len()));
     let (places, targets): (Vec<usize>, Vec<Target>) = todo.into_iter().unzip();
-    let jobs = targets.into_iter().map(|target| Job { target, state: AtomicU8::new(WAITING) }).collect();
+    let jobs =
+        targets.into_iter().map(|target| Job { target, state: AtomicU8::new(WAITING) }).collect();
     let known = if places.is_empty() { HashMap::new() } else { cache.contents() };
     let shared = Arc::new(Shared { jobs, next: AtomicUsize::new(0), known, check: options.check });
     for (index, done) in work(&shared, options).into_iter().enumerate() {
-        let (Some(place), Some(job)) = (places.get(index), shared.jobs.get(index)) else { continue };
+        let (Some(place), Some(job)) = (places.get(index), shared.jobs.get(index)) else {
+            continue;
+        };
         remember(cache, &job.target, &done, options);
         if let Some(report) = reports.get_mut(*place) {
             (report.outcome, report.old) = (done.outcome, done.old);
@@ -112,7 +118,11 @@ fn work(shared: &Arc<Shared>, options: &Options) -> Vec<Done> {
     if started > 0 {
         collect(shared, &sender, &receiver, &mut results, options.time_limit);
     }
-    let missing = || failed(Problem::whole("no thread could be started to format this file; free memory and run again"));
+    let missing = || {
+        failed(Problem::whole(
+            "no thread could be started to format this file; free memory and run again",
+        ))
+    };
     results.into_iter().map(|it| it.unwrap_or_else(missing)).collect()
 }
 
@@ -194,10 +204,13 @@ fn worker(shared: &Shared, sender: &Sender<Message>) {
 fn judge(shared: &Shared, target: &Target) -> (Done, Vec<u8>) {
     let bytes = match fs::read(&target.real) {
         Ok(it) => it,
-        Err(err) => return (failed(Problem::whole(format!("cannot read the file: {err}"))), Vec::new()),
+        Err(err) => {
+            return (failed(Problem::whole(format!("cannot read the file: {err}"))), Vec::new());
+        }
     };
     let digest = cache::digest(&bytes);
-    let outcome = shared.known.get(&digest).map_or_else(|| engine::judge(&bytes), |it| it.clone().into());
+    let outcome =
+        shared.known.get(&digest).map_or_else(|| engine::judge(&bytes), |it| it.clone().into());
     let old = match &outcome {
         Outcome::Changed { .. } => String::from_utf8_lossy(&bytes).into_owned(),
         _ => String::new(),

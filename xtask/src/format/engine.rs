@@ -47,7 +47,9 @@ pub fn same_meaning(old: &str, new: &str) -> Result<(), Problem> {
         let _ = sender.send(parse(&old).and_then(|before| {
             let after = parse(&new)?;
             match after.errors().first() {
-                Some(error) => Err(Problem::whole(format!("the formatter wrote what does not parse: {error}"))),
+                Some(error) => {
+                    Err(Problem::whole(format!("the formatter wrote what does not parse: {error}")))
+                }
                 None => meaning::same(&old, &before.syntax(), &after.syntax()),
             }
         }));
@@ -57,7 +59,9 @@ pub fn same_meaning(old: &str, new: &str) -> Result<(), Problem> {
 }
 
 /// A thread fit for `judge`, whose panics are not printed: they are reported per file.
-pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
+pub(super) fn spawn(
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<thread::JoinHandle<()>> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
@@ -71,7 +75,9 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thr
 }
 
 pub(super) fn too_slow(limit: Duration) -> Problem {
-    let message = format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
+    let message = format!(
+        "formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`"
+    );
     Problem::whole(message)
 }
 
@@ -117,7 +123,9 @@ fn compare(text: &str, old: &SyntaxNode, new: String) -> Outcome {
     }
     let parsed = rnix::Root::parse(&new);
     if !parsed.errors().is_empty() {
-        return Outcome::Refused(Problem::whole("alejandra writes what does not parse; please report it to its authors"));
+        return Outcome::Refused(Problem::whole(
+            "alejandra writes what does not parse; please report it to its authors",
+        ));
     }
     // Strings come first: Alejandra 4 would change them just the same.
     if let Err(problem) = meaning::same(text, old, &parsed.syntax()) {
@@ -137,7 +145,9 @@ fn alejandra(text: &str, old: &SyntaxNode) -> Result<String, Spot> {
         alejandra::format::Status::Error(message) => {
             Err(Spot::at(text, error_offset(&message), "syntax that Alejandra 3 does not know"))
         }
-        alejandra::format::Status::Changed(_) if is_doc.contains(&true) => Ok(doc_comments::restore(&new, &is_doc)),
+        alejandra::format::Status::Changed(_) if is_doc.contains(&true) => {
+            Ok(doc_comments::restore(&new, &is_doc))
+        }
         alejandra::format::Status::Changed(_) => Ok(new),
     }
 }

@@ -1,7 +1,8 @@
 //! Proof that a formatted text means what the old one meant: same tree, same strings, same comments.
 
 use rnix::SyntaxKind::{
-    NODE_PAREN, NODE_STRING, TOKEN_COMMA, TOKEN_COMMENT, TOKEN_L_PAREN, TOKEN_R_PAREN, TOKEN_WHITESPACE,
+    NODE_PAREN, NODE_STRING, TOKEN_COMMA, TOKEN_COMMENT, TOKEN_L_PAREN, TOKEN_R_PAREN,
+    TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken, WalkEvent};
 
@@ -26,7 +27,9 @@ pub(super) fn same(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Result<(),
     for (index, (item, offset)) in before.iter().enumerate() {
         match after.get(index) {
             Some((other, _)) if other == item => {}
-            Some((Item::Indented(_), _)) if matches!(item, Item::Indented(_)) => return Err(string(text, *offset)),
+            Some((Item::Indented(_), _)) if matches!(item, Item::Indented(_)) => {
+                return Err(string(text, *offset));
+            }
             _ => {
                 let message = "alejandra would change the meaning of the code here; please report it to its authors";
                 return Err(Problem::at(text, *offset, message));
@@ -46,7 +49,11 @@ fn items(root: &SyntaxNode) -> Vec<(Item, usize)> {
         match event {
             // The tree itself says what brackets say: superfluous ones may go.
             WalkEvent::Enter(NodeOrToken::Node(it)) if it.kind() != NODE_PAREN => {
-                let item = if is_indented(&it) { Item::Indented(strings::value(&it)) } else { Item::Enter(it.kind()) };
+                let item = if is_indented(&it) {
+                    Item::Indented(strings::value(&it))
+                } else {
+                    Item::Enter(it.kind())
+                };
                 res.push((item, it.text_range().start().into()));
             }
             WalkEvent::Leave(NodeOrToken::Node(it)) if it.kind() != NODE_PAREN => {
@@ -106,7 +113,8 @@ fn same_comments(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Result<(), P
         let words = |it: &SyntaxToken| words(it.text());
         let new = after.next();
         if new.as_ref().map(words).as_ref() != Some(&words(&comment)) {
-            let message = "alejandra would change or move this comment; move it to a line of its own";
+            let message =
+                "alejandra would change or move this comment; move it to a line of its own";
             return Err(Problem::at(text, comment.text_range().start().into(), message));
         }
     }
@@ -142,7 +150,8 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "so that a case is one line")]
     fn check(old: &str, new: &str, expect: Expect) {
         let root = |it| rnix::Root::parse(it).syntax();
-        let res = same(old, &root(old), &root(new)).map_or_else(|it| it.to_string(), |()| "same".to_owned());
+        let res = same(old, &root(old), &root(new))
+            .map_or_else(|it| it.to_string(), |()| "same".to_owned());
         expect.assert_eq(&res);
     }
 
@@ -158,25 +167,97 @@ mod tests {
 
     #[test]
     fn code_may_not() {
-        check("a b", "a c", expect!["1:3: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("(a + b) * c", "a + b * c", expect!["1:2: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("f (a b)", "f a b", expect!["1:1: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("\"a \"", "\"a\"", expect!["1:2: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("{ a, b }: a", "{ a }: a", expect!["1:6: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("{ inherit (a) b; }", "{ inherit a b; }", expect!["1:11: alejandra would change the meaning of the code here; please report it to its authors"]);
+        check(
+            "a b",
+            "a c",
+            expect![
+                "1:3: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "(a + b) * c",
+            "a + b * c",
+            expect![
+                "1:2: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "f (a b)",
+            "f a b",
+            expect![
+                "1:1: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "\"a \"",
+            "\"a\"",
+            expect![
+                "1:2: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "{ a, b }: a",
+            "{ a }: a",
+            expect![
+                "1:6: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "{ inherit (a) b; }",
+            "{ inherit a b; }",
+            expect![
+                "1:11: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
     }
 
     #[test]
     fn strings_may_not() {
-        check("{\n  a = ''\n    b  \n    c\n  '';\n}", "{\n  a = ''\n    b\n    c\n  '';\n}", expect![[r#"3:6: alejandra would change the text of this string: it strips the trailing blanks of the line; write them as ${" "} or remove them"#]]);
-        check("''\n\ta\n\tb\n''", "''\n  a\n  b\n''", expect!["1:1: alejandra would change the text of this string: it takes tabs and blanks that are no spaces for indentation; indent its lines with spaces"]);
+        check(
+            "{\n  a = ''\n    b  \n    c\n  '';\n}",
+            "{\n  a = ''\n    b\n    c\n  '';\n}",
+            expect![[
+                r#"3:6: alejandra would change the text of this string: it strips the trailing blanks of the line; write them as ${" "} or remove them"#
+            ]],
+        );
+        check(
+            "''\n\ta\n\tb\n''",
+            "''\n  a\n  b\n''",
+            expect![
+                "1:1: alejandra would change the text of this string: it takes tabs and blanks that are no spaces for indentation; indent its lines with spaces"
+            ],
+        );
     }
 
     #[test]
     fn comments_may_not() {
-        check("a # b", "a", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
-        check("a # b", "a # c", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
-        check("/** a */ b", "/*\n * a\n*/\nb", expect!["1:1: alejandra would change or move this comment; move it to a line of its own"]);
-        check("[ # a\n# b\n]", "[ # b\n# a\n]", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
+        check(
+            "a # b",
+            "a",
+            expect![
+                "1:3: alejandra would change or move this comment; move it to a line of its own"
+            ],
+        );
+        check(
+            "a # b",
+            "a # c",
+            expect![
+                "1:3: alejandra would change or move this comment; move it to a line of its own"
+            ],
+        );
+        check(
+            "/** a */ b",
+            "/*\n * a\n*/\nb",
+            expect![
+                "1:1: alejandra would change or move this comment; move it to a line of its own"
+            ],
+        );
+        check(
+            "[ # a\n# b\n]",
+            "[ # b\n# a\n]",
+            expect![
+                "1:3: alejandra would change or move this comment; move it to a line of its own"
+            ],
+        );
     }
 }

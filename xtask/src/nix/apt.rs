@@ -70,15 +70,12 @@ impl<'a> Apt<'a> {
             self.configure(mirror, &acquire)?;
             // `any`: an unreachable mirror is an error, not a warning. Without `Generate=false` apt would parse the
             // lists twice: now and when it downloads.
-            let options =
-                ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
+            let options = ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
             match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
-                Err(err) => failed.push(explain_update(
-                    &format!("{err:#}"),
-                    self.suite,
-                    &mirror::shown(mirror),
-                )),
+                Err(err) => {
+                    failed.push(explain_update(&format!("{err:#}"), self.suite, &mirror::shown(mirror)));
+                }
             }
         }
         bail!("{}", failed.join("\nand "))
@@ -190,20 +187,23 @@ fn installed(arch: &str) -> String {
 
 /// Says what a failed `apt-get update` means and what to do.
 fn explain_update(err: &str, suite: Suite, mirror: &str) -> String {
-    if err.contains("is expired") || err.contains("is not valid yet") {
+    if err.contains("is not valid yet") {
+        return format!(
+            "this machine's clock is behind: the Release file of Debian {suite} on {mirror} is of a later day: {err}"
+        );
+    }
+    if err.contains("is expired") {
         return format!(
             "the Release file of Debian {suite} on {mirror} is out of date (a frozen mirror, or a wrong clock?): {err}\n\
-             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > /tmp/frozen.conf && \
-             APT_CONFIG=/tmp/frozen.conf cargo xtask …"
+             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > ~/frozen.conf && \
+             APT_CONFIG=~/frozen.conf cargo xtask …"
         );
     }
     if err.contains("does not have a Release file") || err.contains("404  Not Found") {
         return format!("{mirror} has no Debian {suite}: {err}");
     }
     // A mirror that cannot be reached is also called unsigned.
-    if err.contains("NO_PUBKEY")
-        || err.contains("is not signed") && !err.contains("Failed to fetch")
-    {
+    if err.contains("NO_PUBKEY") || err.contains("is not signed") && !err.contains("Failed to fetch") {
         return format!(
             "the Release file of Debian {suite} on {mirror} is not signed by a key in `{KEYRING}`: {err}\n\
              if the keyring is old: apt-get install --only-upgrade debian-archive-keyring"
@@ -233,7 +233,7 @@ mod tests {
             said.starts_with("the Release file of Debian sid on http://m.example/debian is out of date"),
             "{said}"
         );
-        assert!(said.ends_with("APT_CONFIG=/tmp/frozen.conf cargo xtask …"), "{said}");
+        assert!(said.ends_with("APT_CONFIG=~/frozen.conf cargo xtask …"), "{said}");
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Wanted<'a> {
     pub minimum: Version,
     /// Whether builds are sandboxed.
     pub sandbox: bool,
+    /// Whether our own Nix may be fetched when it is not there yet.
+    pub fetch: bool,
 }
 
 /// Something to tell the user while a Nix is found or made.
@@ -113,7 +115,12 @@ fn own(host: &Host, suite: Suite, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notic
     if host.os == Os::MacOs {
         bail!("our own Nix exists for Linux only");
     }
-    let nix = private::ensure(host, suite, say)?;
+    let there = private::Place::new(host, suite)?.open();
+    let nix = match there {
+        Some(nix) => nix,
+        None if wanted.fetch => private::ensure(host, suite, say)?,
+        None => bail!("our own Nix would have to be fetched from Debian {suite} first; any build does that"),
+    };
     sandbox::check(host, &nix, wanted.sandbox)?;
     if wanted.minimum <= nix.version {
         return Ok(nix);
@@ -209,6 +216,7 @@ mod tests {
                 explicit: explicit.map(Utf8Path::new),
                 minimum: Version::new(2, 26, 0),
                 sandbox: true,
+                fetch: true,
             };
             let mut said = Vec::new();
             let res = discover(&self.host, &wanted, &mut |it| said.push(format!("{it:?}\n")));
@@ -330,11 +338,8 @@ mod tests {
             );
         }
         machine.put("/etc/os-release", "x");
-        std::fs::write(
-            machine.host.path("/etc/os-release"),
-            "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\n",
-        )
-        .unwrap();
+        std::fs::write(machine.host.path("/etc/os-release"), "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\n")
+            .unwrap();
         machine.env("XTASK_PRIVATE_NIX", "").check(None, &expect![[r"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - cannot get our own Nix from Debian trixie: our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is Ubuntu 24.04 LTS)

@@ -87,6 +87,11 @@ struct Raw {
     #[serde(default)]
     msg: String,
     raw_msg: Option<String>,
+    /// `PATH:LINE:COLUMN`
+    file: Option<String>,
+    /// Only with `--show-trace`.
+    #[serde(default)]
+    trace: Vec<serde_json::Value>,
     #[serde(default)]
     fields: Vec<serde_json::Value>,
 }
@@ -135,13 +140,20 @@ impl Event {
                     Progress { done: number(0), expected: number(1), running: number(2), failed: number(3) };
                 Event::Progress { id, progress }
             }
-            ("msg", _) => Event::Message {
-                level: raw.level,
-                text: strip_ansi(&raw.msg),
-                root: raw.raw_msg.as_deref().map(strip_ansi),
-            },
+            ("msg", _) => Event::Message { level: raw.level, text: strip_ansi(&raw.msg), root: raw.root() },
             _ => Event::Ignored,
         }
+    }
+}
+
+impl Raw {
+    /// The bare cause of an error and its place. Who asks for the trace gets the whole message instead.
+    fn root(&self) -> Option<String> {
+        let cause = strip_ansi(self.raw_msg.as_deref().filter(|_| self.trace.is_empty())?);
+        let Some(place) = &self.file else { return Some(cause) };
+        // 2.26 names the copy in the store.
+        let place = place.split_once("-source/").map_or(place.as_str(), |(_, it)| it);
+        Some(format!("{cause}\nat {place}"))
     }
 }
 
@@ -226,8 +238,16 @@ mod tests {
             expect!["Progress { id: 7, progress: Progress { done: 1, expected: 2, running: 3, failed: 4 } }"],
         );
         check(
-            r#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m x","raw_msg":"x"}"#,
+            r#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m x","raw_msg":"x","file":null}"#,
             expect![[r#"Message { level: 0, text: "error: x", root: Some("x") }"#]],
+        );
+        check(
+            r#"@nix {"action":"msg","level":0,"msg":"error: x","raw_msg":"x","file":"/nix/store/h-source/a/flake.nix:3:5"}"#,
+            expect![[r#"Message { level: 0, text: "error: x", root: Some("x\nat a/flake.nix:3:5") }"#]],
+        );
+        check(
+            r#"@nix {"action":"msg","level":0,"msg":"error: x\nwhile y","raw_msg":"x","trace":[{}]}"#,
+            expect![[r#"Message { level: 0, text: "error: x\nwhile y", root: None }"#]],
         );
     }
 

@@ -41,8 +41,7 @@ pub fn mirrors(host: &Host) -> anyhow::Result<Vec<String>> {
     // Not `indextargets`: it knows nothing where the lists were removed, as they are in container images.
     let uris = cmd!(sh, "apt-get update --print-uris").env_clear().envs(&host.env);
     let uris = uris.env("LC_ALL", "C").quiet().ignore_stderr().read();
-    let uris =
-        uris.context("apt cannot say which mirrors it uses: try `apt-get update --print-uris`")?;
+    let uris = uris.context("apt cannot say which mirrors it uses: try `apt-get update --print-uris`")?;
     let release = std::fs::read_to_string(host.path("/etc/os-release")).unwrap_or_default();
     let sites = choose(&uris, os_release(&release, "VERSION_CODENAME").unwrap_or_default());
     if sites.is_empty() {
@@ -171,25 +170,17 @@ mod tests {
 
     #[test]
     fn derivatives_and_machines_without_sources_have_no_debian_mirror() {
-        let ubuntu = [
-            ("http://a.example/ubuntu", "noble", "main"),
-            ("http://a.example/ubuntu", "noble", "universe"),
-        ];
+        let ubuntu =
+            [("http://a.example/ubuntu", "noble", "main"), ("http://a.example/ubuntu", "noble", "universe")];
         assert_eq!(choose(&uris(&ubuntu), "noble"), [""; 0]);
         assert_eq!(choose("", "trixie"), [""; 0]);
-        assert_eq!(
-            choose("garbage\n'/dists/'\n'http://flat.example/./Packages.xz' x 0\n", ""),
-            [""; 0]
-        );
+        assert_eq!(choose("garbage\n'/dists/'\n'http://flat.example/./Packages.xz' x 0\n", ""), [""; 0]);
     }
 
     #[test]
     fn a_password_in_a_mirror_is_not_shown() {
         assert_eq!(shown("http://mirror.example/debian"), "http://mirror.example/debian");
-        assert_eq!(
-            shown("https://me:secret@mirror.example/debian"),
-            "https://mirror.example/debian"
-        );
+        assert_eq!(shown("https://me:secret@mirror.example/debian"), "https://mirror.example/debian");
     }
 
     #[test]

@@ -64,8 +64,7 @@ impl Place {
         // Nix refuses a store below a symbolic link, and people do move their caches to other disks.
         let cache = cache.canonicalize_utf8().unwrap_or(cache);
         // `sandbox-paths` is split at blanks and `=`, and `store` may be read as a URL.
-        let bad =
-            cache.as_str().chars().find(|it| !(it.is_alphanumeric() || "/._-+@~,".contains(*it)));
+        let bad = cache.as_str().chars().find(|it| !(it.is_alphanumeric() || "/._-+@~,".contains(*it)));
         if let Some(bad) = bad {
             bail!(
                 "our own Nix cannot be in `{cache}`: Nix's configuration cannot name a path with `{bad}`; \
@@ -197,8 +196,7 @@ fn remove(dir: &Utf8Path) -> std::io::Result<()> {
 fn explain(err: anyhow::Error, place: &Place) -> anyhow::Error {
     let said = format!("{err:#}");
     // The last is apt's own, before it downloads.
-    let full =
-        ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
+    let full = ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
     if full.iter().any(|it| said.contains(it)) {
         return err.context(format!(
             "the disk of `{}` is full: our own Nix needs 250 MB while it is made; free some, or set XDG_CACHE_HOME",

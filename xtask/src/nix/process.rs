@@ -65,8 +65,8 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
-    /// What came is dealt with; from here on only another signal stops us.
-    pub fn forget(&self) {
+    /// Forgets the signal, so that what was finished can still be looked at. A second one stops that too.
+    pub fn forgive(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 

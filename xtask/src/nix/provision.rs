@@ -40,11 +40,7 @@ pub fn make(
     let apt = Apt::new(host, place.suite, scratch.join("apt"))?;
     tell(format!("getting our own Nix from Debian {} into {} (no root needed)", place.suite, place.dir));
     let mirror = apt.update(&mirrors)?;
-    tell(format!(
-        "package lists of {} read and verified in {}",
-        mirror::shown(&mirror),
-        seconds(start)
-    ));
+    tell(format!("package lists of {} read and verified in {}", mirror::shown(&mirror), seconds(start)));
 
     let step = Instant::now();
     let files = apt.download(&PACKAGES)?;
@@ -88,13 +84,10 @@ impl Tree {
         let libs = self.root.join(self.libs);
         let (loader, file) = (libs.join(self.loader), self.root.join("usr/bin").join(program));
         let sh = Shell::new()?;
-        let cmd = cmd!(sh, "{loader} --library-path {libs} {loader_args...} {file} {args...}")
-            .env("LC_ALL", "C");
-        let output = cmd
-            .quiet()
-            .ignore_status()
-            .output()
-            .with_context(|| format!("cannot run `{loader}`"))?;
+        let cmd =
+            cmd!(sh, "{loader} --library-path {libs} {loader_args...} {file} {args...}").env("LC_ALL", "C");
+        let output =
+            cmd.quiet().ignore_status().output().with_context(|| format!("cannot run `{loader}`"))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             bail!("the unpacked `{program}` failed ({}): {}", output.status, stderr.trim());
@@ -109,30 +102,21 @@ impl Tree {
         // DT_RPATH, not DT_RUNPATH: it also holds for the libraries' own libraries, and before LD_LIBRARY_PATH.
         let rpath = format!("$ORIGIN/../{depth}");
         let nix = self.root.join("usr/bin/nix");
-        let args = [
-            "--set-interpreter",
-            interpreter.as_str(),
-            "--set-rpath",
-            &rpath,
-            "--force-rpath",
-            nix.as_str(),
-        ];
+        let args =
+            ["--set-interpreter", interpreter.as_str(), "--set-rpath", &rpath, "--force-rpath", nix.as_str()];
         self.run(&[], "patchelf", &args).context("cannot patch Nix for its place")?;
         Ok(())
     }
 
     /// Starts the new Nix, and makes sure that none of its libraries is the host's.
     fn prove(&self) -> anyhow::Result<(Flavour, Version)> {
-        let listed = self
-            .run(&["--list"], "nix", &[])
-            .context("cannot list the libraries of the new Nix")?;
+        let listed = self.run(&["--list"], "nix", &[]).context("cannot list the libraries of the new Nix")?;
         let foreign = foreign_libraries(&listed, &self.root);
         if !foreign.is_empty() {
             bail!("the new Nix is not complete, it would use the host's {}", foreign.join(", "));
         }
         let said = self.run(&[], "nix", &["--version"]).context("the new Nix does not start")?;
-        Version::from_banner(&said)
-            .with_context(|| format!("the new Nix does not answer like Nix: {said}"))
+        Version::from_banner(&said).with_context(|| format!("the new Nix does not answer like Nix: {said}"))
     }
 }
 
@@ -197,9 +181,6 @@ mod tests {
                       \tlibpam.so.0 => /lib/x86_64-linux-gnu/libpam.so.0 (0x00007f)\n\
                       \tlibperl.so.5 => not found\n\
                       \t/c/new/root/usr/lib/ld-linux-x86-64.so.2 (0x00007f)\n";
-        assert_eq!(
-            foreign_libraries(listed, Utf8Path::new("/c/new/root")),
-            ["libpam.so.0", "libperl.so.5"]
-        );
+        assert_eq!(foreign_libraries(listed, Utf8Path::new("/c/new/root")), ["libpam.so.0", "libperl.so.5"]);
     }
 }

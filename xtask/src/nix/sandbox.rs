@@ -68,8 +68,7 @@ pub fn prove(host: &Host, nix: &Nix) -> anyhow::Result<()> {
 
 /// The first kernel setting that forbids user namespaces, as `sysctl` writes what allows them.
 fn forbidden(host: &Host, root: bool) -> Option<(&'static str, &'static str)> {
-    let reads =
-        |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
+    let reads = |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
     let settings = if root { &SETTINGS[..1] } else { &SETTINGS };
     let found = settings.iter().find(|(file, value, _)| reads(file) == *value);
     found.map(|&(file, _, allow)| (file, allow))

@@ -64,7 +64,11 @@ impl Machine {
     }
 
     pub(crate) fn discover(&mut self) -> anyhow::Result<Nix> {
-        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox: true };
+        self.discover_with(true)
+    }
+
+    pub(crate) fn discover_with(&mut self, sandbox: bool) -> anyhow::Result<Nix> {
+        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox, fetch: true };
         discover(&self.host, &wanted, &mut |it| writeln!(self.said, "{it:?}").unwrap())
     }
 
@@ -103,18 +107,13 @@ pub(crate) fn this_program() -> Utf8PathBuf {
 }
 
 pub(crate) fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Whether the machine has what a test needs; says what is missing.
 pub(crate) fn has(tools: &[&str], root: bool) -> bool {
     let host = Host::current().unwrap();
-    let mut missing: Vec<&str> =
-        tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
+    let mut missing: Vec<&str> = tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
     if root && !unix::unistd::geteuid().is_root() {
         missing.push("root");
     }
@@ -137,7 +136,6 @@ pub(crate) fn build(machine: &Machine, nix: &Nix) -> String {
     let sh = Shell::new().unwrap();
     let (program, expr) = (&nix.program, EXPR);
     let cmd = cmd!(sh, "{program} build --impure --no-link --print-out-paths --expr {expr}");
-    let path =
-        cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
+    let path = cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
     std::fs::read_to_string(nix.real(&path)).unwrap()
 }
