@@ -18,3 +18,17 @@ mod build_scripted;
 mod run;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/interrupt.rs"]
+mod interrupt;
+#[path = "cli/no_nix.rs"]
+mod no_nix;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/shell_interactive.rs"]
+mod shell_interactive;
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/fmt.rs"]
+mod fmt;
+#[path = "cli/workspace.rs"]
+mod workspace;

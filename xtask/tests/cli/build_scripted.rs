@@ -87,6 +87,7 @@ fn success_without_outputs_is_a_failure() {
         --- stderr
         build   default
         done    default in T s
+        error: Nix says that `default` is built, but its files are not there
         name     path  size  time   status
         default  -     -     T s  not built
     "#]].assert_eq(&sandbox.run("build").bad().text());
@@ -102,6 +103,7 @@ fn a_nix_that_is_killed() {
         exit 1
         --- stdout
         --- stderr
+        error: nix was killed
         name     path  size  time  status
         default  -     -     -     not built
     "#]].assert_eq(&sandbox.run("build").bad().text());
@@ -113,10 +115,11 @@ fn a_nix_that_fails_although_all_is_there() {
     expect![[r#"
         exit 1
         --- stdout
+        $STORE/nix/store/HASH-default
         --- stderr
-        $NIX: 4: Syntax error: word unexpected (expecting "in")
-        $NIX: 4: Syntax error: word unexpected (expecting "in")
-        error: cannot evaluate the packages of `.`: nix ended with exit code 2 and said nothing
+        error: nix ended with exit code 7 and said nothing
+        name     path    size   time  status
+        default  result  120 B  -     was there
     "#]].assert_eq(&sandbox.run("build").bad().text());
 }
 
@@ -181,19 +184,12 @@ fn a_build_on_another_machine() {
          say '{{\"action\":\"stop\",\"id\":2}}'\ntouch $out"
     );
     let sandbox = Sandbox::new().scripted(&remote);
+    let run = sandbox.run("build -v").good();
+    let said: Vec<&str> = run.stderr.lines().filter(|it| !it.starts_with("$ ")).collect();
     expect![[r#"
-        exit 0
-        --- stdout
-        $STORE/nix/store/HASH-default
-        --- stderr
-        $ $NIX eval --json --read-only $WORK#.packages.$SYSTEM --apply 'ps: builtins.mapAttrs (n: d: let ok = builtins.tryEval (d.type or null == "derivation" && builtins.isString d.drvPath); main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); in if ok.success && ok.value then { drv = builtins.unsafeDiscardStringContext d.drvPath; system = d.system; main = if main.success then main.value else n; outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ "out" ])); first = d.outputName or "out"; } else { broken = true; }) ps' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        $ $NIX build --json --no-link $WORK#.packages.$SYSTEM.default --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
         build   default on ssh-ng://builder
         default> over there
         done    default in T s
-        $ $NIX path-info --json /nix/store/HASH-default --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        $ $NIX build /nix/store/HASH-default --out-link $WORK/target/xtask/roots/default --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
         name     path    size   time   status
-        default  result  120 B  T s  built
-    "#]].assert_eq(&sandbox.run("build -v").good().text());
+        default  result  120 B  T s  built"#]].assert_eq(&said.join("\n"));
 }

@@ -55,7 +55,8 @@ fn arguments_arrive_untouched() {
     let sandbox = program(ARGUMENTS);
     let args = ["run", "tool", "--", "a b", "", "*", "$HOME", "it's", "\"q\"", "--help", "-v", "--", "ä\n2", "\\n"];
     let run = sandbox.run_args(&args).good();
-    expect![[""]].assert_eq(&run.stdout);
+    let expect: String = args[3..].iter().map(|it| format!("<{it}>\n")).collect();
+    assert_eq!(run.stdout, expect);
 }
 
 #[test]
@@ -86,7 +87,10 @@ fn stdin_passes_and_stdout_is_its_own() {
 fn it_runs_where_one_stands_with_ones_own_environment() {
     let sandbox = program("#!/bin/sh\npwd\necho $MINE\n").file("deep/er/file", "").env("MINE", "my own");
     let run = sandbox.run_in("deep/er", "run tool").good();
-    expect![[""]].assert_eq(&run.stdout);
+    expect![[r#"
+        $WORK/deep/er
+        my own
+    "#]].assert_eq(&run.stdout);
 }
 
 #[test]
@@ -104,7 +108,7 @@ fn a_package_without_its_program() {
     expect![[r#"
         build   box
         done    box in T s
-        error: `tool` has no program `bin/box`; it has no programs at all
+        error: `tool` has no program `bin/box`; it has tool: set meta.mainProgram to one of them
     "#]].assert_eq(&sandbox.run("run tool").bad().stderr);
     let sandbox = Sandbox::new().packages(&[("plain", "echo > $out")]);
     let run = sandbox.run("run plain").bad();

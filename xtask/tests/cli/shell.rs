@@ -23,29 +23,8 @@ fn a_commands_words_arrive_untouched() {
     for sandbox in [shell(), plain()] {
         let args = ["shell", "--", "printf", "<%s>\n", "a b", "", "*", "$COLOUR", "it's", "-c", "--", "--help", "ä\n2"];
         let run = sandbox.run_args(&args).good();
-        expect![[r#"
-            <a b>
-            <>
-            <*>
-            <$COLOUR>
-            <it's>
-            <-c>
-            <-->
-            <--help>
-            <ä
-            2>
-        "#]
-            <a b>
-            <>
-            <*>
-            <$COLOUR>
-            <it's>
-            <-c>
-            <-->
-            <--help>
-            <ä
-            2>
-        "#]].assert_eq(&run.stdout);
+        let expect: String = args[4..].iter().map(|it| format!("<{it}>\n")).collect();
+        assert_eq!(run.stdout, expect);
     }
 }
 

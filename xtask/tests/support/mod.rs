@@ -124,6 +124,16 @@ impl Sandbox {
         self
     }
 
+    /// Lets rustup find its tools from another home.
+    pub(crate) fn rust(mut self) -> Sandbox {
+        for name in ["RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME"] {
+            if let Ok(value) = std::env::var(name) {
+                self = self.env(name, &value);
+            }
+        }
+        self
+    }
+
     pub(crate) fn git(&self, args: &str) {
         let status = Command::new("git").args(args.split(' ')).current_dir(self.root()).status().unwrap();
         assert!(status.success(), "git {args}");

@@ -22,7 +22,7 @@ impl Terminal {
     pub(crate) fn start_in(sandbox: &Sandbox, command: &[&str]) -> Terminal {
         let res = Terminal { dir: sandbox.temp().to_owned() };
         let conf = res.dir.join("tmux.conf");
-        std::fs::write(&conf, "set -g remain-on-exit on\nset -g status off\n").unwrap();
+        std::fs::write(&conf, "set -g status off\n").unwrap();
         let root = sandbox.root();
         let mut words: Vec<String> =
             ["-f", conf.as_str(), "new-session", "-d", "-x", "100", "-y", "30", "-c", root.as_str(), "--"]
@@ -30,6 +30,10 @@ impl Terminal {
                 .to_vec();
         words.extend(["env", "-i", "TERM=screen"].map(str::to_owned));
         words.extend(sandbox.environment().iter().map(|(name, value)| format!("{name}={value}")));
+        // tmux itself does not always learn how a program ended.
+        let code = res.dir.join("exit-code");
+        let wrapper = "trap : INT; \"$@\"; echo $? > \"$0\"; exec cat";
+        words.extend(["sh", "-c", wrapper, code.as_str()].map(str::to_owned));
         words.extend(command.iter().map(|it| (*it).to_owned()));
         res.tmux(&words.iter().map(String::as_str).collect::<Vec<_>>());
         res
@@ -74,13 +78,15 @@ impl Terminal {
     /// The screen and the exit code, after the program has ended.
     #[track_caller]
     pub(crate) fn end(&self) -> (String, String) {
-        let code = wait_for("the end of the program", || {
-            let said = self.tmux(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-            said.trim().strip_prefix("1 ").map(str::to_owned)
-        });
-        let screen = self.screen();
-        let screen = screen.lines().filter(|it| !it.starts_with("Pane is dead")).collect::<Vec<_>>();
-        (code, screen.join("\n").trim_end().to_owned())
+        let file = self.dir.join("exit-code");
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for("the end of the program", || {
+                let code = std::fs::read_to_string(&file).unwrap_or_default();
+                code.strip_suffix('\n').map(str::to_owned)
+            })
+        }));
+        let code = ended.unwrap_or_else(|_| panic!("no end of:\n{}", self.screen()));
+        (code, self.screen())
     }
 }
 
