@@ -136,8 +136,8 @@ impl Ui {
         if let Some(code) = report.code {
             return ExitCode::from(code);
         }
-        for note in &report.notes {
-            self.talk(note);
+        if !self.style.quiet || !report.ok {
+            report.notes.iter().for_each(|it| self.talk(it));
         }
         if self.style.json {
             self.data(&format!("{:#}", report.json));
