@@ -92,7 +92,8 @@ impl Outcome {
         let products: Vec<Product> =
             selected.into_iter().map(|it| product(cx, it, &monitor, &sizes)).collect::<Result<_, _>>()?;
         let missing = products.iter().filter(|it| went_well && it.status == Status::NotBuilt);
-        let missing = missing.map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
+        let missing = missing
+            .map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
         let errors = monitor.errors.drain(..).chain(silence).chain(missing).collect();
         Ok(Outcome { products, failures: monitor.failures, errors, interrupted, complained })
     }

@@ -50,10 +50,7 @@ fn what_alejandra_4_wrote_is_left_alone() {
     let is_stable = |name: &str| name != "path in wide brackets as a value";
     for (name, _, output) in cases().into_iter().filter(|it| is_stable(it.0)) {
         let outcome = format::format_text(output.as_bytes(), LIMIT);
-        assert!(
-            matches!(outcome, Outcome::Clean | Outcome::NeedsAlejandra4(_)),
-            "{name}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Outcome::Clean | Outcome::NeedsAlejandra4(_)), "{name}: {outcome:?}");
     }
 }
 
@@ -112,8 +109,7 @@ impl Files {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path()).unwrap();
-        let mut res: Vec<String> =
-            entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        let mut res: Vec<String> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         res.sort();
         res
     }
@@ -122,10 +118,7 @@ impl Files {
 #[test]
 fn each_bad_file_is_named_and_the_good_ones_are_formatted() {
     let mut files = Files::new();
-    files
-        .write("good.nix", "{a=1;}")
-        .write("clean.nix", "{a = 1;}\n")
-        .write("syntax.nix", "{\n  a = ;\n}\n");
+    files.write("good.nix", "{a=1;}").write("clean.nix", "{a = 1;}\n").write("syntax.nix", "{\n  a = ;\n}\n");
     files
         .write("end.nix", "{ a = [ 1\n")
         .write("latin.nix", b"# gr\xfc\xdf\n1")
@@ -244,11 +237,14 @@ fn what_takes_too_long_is_given_up_and_the_rest_is_done() {
     files.write("a.nix", "{a=1;}").write("b.nix", "{b=1;}");
     (files.options.threads, files.options.time_limit) = (1, Duration::from_millis(300));
     let start = Instant::now();
-    files.check(&["slow.nix", "a.nix", "b.nix"], expect![[r"
+    files.check(
+        &["slow.nix", "a.nix", "b.nix"],
+        expect![[r"
         slow.nix: refused: formatting takes longer than 300ms: take nested brackets apart, e.g. with `let`
         a.nix: changed
         b.nix: changed
-    "]]);
+    "]],
+    );
     assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(files.read("a.nix"), "{a = 1;}\n");
 }
@@ -271,10 +267,7 @@ fn a_clean_file_is_known_by_its_stamp_and_then_by_its_content() {
     let (clean, pipe) = (of("a.nix"), of("p.nix"));
     fs::write(&path, text.replace(&format!("file {clean}"), &format!("file {pipe}"))).unwrap();
     files.cache = Cache::load(&path);
-    files.check(
-        &both,
-        expect!["a.nix: needs alejandra 4: 1:1: `|>`\np.nix: needs alejandra 4: 1:1: `|>`\n"],
-    );
+    files.check(&both, expect!["a.nix: needs alejandra 4: 1:1: `|>`\np.nix: needs alejandra 4: 1:1: `|>`\n"]);
     fs::write(&path, text).unwrap();
     files.cache = Cache::load(&path);
     files.check(&both, expect!["a.nix: clean\np.nix: needs alejandra 4: 1:1: `|>`\n"]);

@@ -72,8 +72,7 @@ pub fn run(files: &[Utf8PathBuf], options: &Options, cache: &mut Cache) -> Vec<F
     }
     todo.sort_by_key(|(_, it)| Reverse(it.metadata.len()));
     let (places, targets): (Vec<usize>, Vec<Target>) = todo.into_iter().unzip();
-    let jobs =
-        targets.into_iter().map(|target| Job { target, state: AtomicU8::new(WAITING) }).collect();
+    let jobs = targets.into_iter().map(|target| Job { target, state: AtomicU8::new(WAITING) }).collect();
     let known = if places.is_empty() { HashMap::new() } else { cache.contents() };
     let shared = Arc::new(Shared { jobs, next: AtomicUsize::new(0), known, check: options.check });
     for (index, done) in work(&shared, options).into_iter().enumerate() {
@@ -119,9 +118,7 @@ fn work(shared: &Arc<Shared>, options: &Options) -> Vec<Done> {
         collect(shared, &sender, &receiver, &mut results, options.time_limit);
     }
     let missing = || {
-        failed(Problem::whole(
-            "no thread could be started to format this file; free memory and run again",
-        ))
+        failed(Problem::whole("no thread could be started to format this file; free memory and run again"))
     };
     results.into_iter().map(|it| it.unwrap_or_else(missing)).collect()
 }
@@ -209,8 +206,7 @@ fn judge(shared: &Shared, target: &Target) -> (Done, Vec<u8>) {
         }
     };
     let digest = cache::digest(&bytes);
-    let outcome =
-        shared.known.get(&digest).map_or_else(|| engine::judge(&bytes), |it| it.clone().into());
+    let outcome = shared.known.get(&digest).map_or_else(|| engine::judge(&bytes), |it| it.clone().into());
     let old = match &outcome {
         Outcome::Changed { .. } => String::from_utf8_lossy(&bytes).into_owned(),
         _ => String::new(),

@@ -14,11 +14,8 @@ use sha2::{Digest as _, Sha256};
 use super::Spot;
 
 /// Changes whenever the same content may be judged otherwise: the formatter or our own rules.
-const HEADER: &str = concat!(
-    "xtask fmt cache 1, xtask ",
-    env!("CARGO_PKG_VERSION"),
-    ", alejandra 4.0.0 by 3.1.0, rules 1"
-);
+const HEADER: &str =
+    concat!("xtask fmt cache 1, xtask ", env!("CARGO_PKG_VERSION"), ", alejandra 4.0.0 by 3.1.0, rules 1");
 /// Beyond this, what no file has any more is forgotten.
 const MAX_ENTRIES: usize = 50_000;
 /// A file that was written less than this ago can change again without its times showing it.
@@ -55,10 +52,8 @@ impl Stamp {
     /// `None` while the file is so young that it could change without its stamp changing.
     pub(super) fn of(metadata: &Metadata, now: SystemTime) -> Option<Stamp> {
         let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-        let (modified_ns, changed_ns) = (
-            ns(metadata.mtime(), metadata.mtime_nsec()),
-            ns(metadata.ctime(), metadata.ctime_nsec()),
-        );
+        let (modified_ns, changed_ns) =
+            (ns(metadata.mtime(), metadata.mtime_nsec()), ns(metadata.ctime(), metadata.ctime_nsec()));
         let settled = now.checked_sub(SETTLED)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let settled = i128::try_from(settled.as_nanos()).ok()?;
         (modified_ns.max(changed_ns) < settled).then(|| Stamp {
@@ -131,8 +126,7 @@ impl Cache {
 
     fn forget(&mut self) {
         if self.files.len() > MAX_ENTRIES {
-            let is_gone =
-                |it: &Utf8Path| fs::metadata(it).is_err_and(|it| it.kind() == ErrorKind::NotFound);
+            let is_gone = |it: &Utf8Path| fs::metadata(it).is_err_and(|it| it.kind() == ErrorKind::NotFound);
             self.files.retain(|path, _| !is_gone(path));
         }
         if self.known.len() > MAX_ENTRIES {
@@ -148,22 +142,13 @@ impl Cache {
                 Verdict::Clean => writeln!(res, "clean {}", hex(digest)),
                 Verdict::NeedsAlejandra4(spots) => {
                     let spot = |it: &Spot| format!("\t{} {} {}", it.line, it.column, it.what);
-                    writeln!(
-                        res,
-                        "needs {}{}",
-                        hex(digest),
-                        spots.iter().map(spot).collect::<String>()
-                    )
+                    writeln!(res, "needs {}{}", hex(digest), spots.iter().map(spot).collect::<String>())
                 }
             };
         }
         for (path, (stamp, digest)) in &self.files {
             let Stamp { size, modified_ns, changed_ns, inode } = stamp;
-            let _ = writeln!(
-                res,
-                "file {} {size} {modified_ns} {changed_ns} {inode} {path}",
-                hex(digest)
-            );
+            let _ = writeln!(res, "file {} {size} {modified_ns} {changed_ns} {inode} {path}", hex(digest));
         }
         let _ = writeln!(res, "end {}", self.known.len() + self.files.len());
         res
@@ -185,10 +170,8 @@ fn parse(text: &str) -> Option<Cache> {
             "needs" => {
                 let mut parts = rest.split('\t');
                 let digest = unhex(parts.next()?)?;
-                res.known.insert(
-                    digest,
-                    Verdict::NeedsAlejandra4(parts.map(parse_spot).collect::<Option<_>>()?),
-                );
+                res.known
+                    .insert(digest, Verdict::NeedsAlejandra4(parts.map(parse_spot).collect::<Option<_>>()?));
             }
             "file" => {
                 let parts: Vec<&str> = rest.splitn(6, ' ').collect();

@@ -10,14 +10,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let first = |message: &str| Err(Problem { place: Some((1, 1)), message: message.to_owned() });
     match bytes {
         [0xff, 0xfe, ..] => {
-            return first(
-                "this is UTF-16 (little endian); convert it with `iconv -f UTF-16 -t UTF-8`",
-            );
+            return first("this is UTF-16 (little endian); convert it with `iconv -f UTF-16 -t UTF-8`");
         }
         [0xfe, 0xff, ..] => {
-            return first(
-                "this is UTF-16 (big endian); convert it with `iconv -f UTF-16 -t UTF-8`",
-            );
+            return first("this is UTF-16 (big endian); convert it with `iconv -f UTF-16 -t UTF-8`");
         }
         [0xef, 0xbb, 0xbf, ..] => {
             return first(
@@ -29,7 +25,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     let text = str::from_utf8(bytes).map_err(|err| {
         let valid = &bytes[..err.valid_up_to()];
         let byte = bytes.get(err.valid_up_to()).copied().unwrap_or_default();
-        let message = format!("byte {byte:#04x} is not UTF-8; convert the file, e.g. with `iconv -f ISO-8859-1 -t UTF-8`");
+        let message = format!(
+            "byte {byte:#04x} is not UTF-8; convert the file, e.g. with `iconv -f ISO-8859-1 -t UTF-8`"
+        );
         // What comes before is valid: nothing is lost.
         let text = String::from_utf8_lossy(valid);
         Problem::at(&text, text.len(), message)
@@ -76,9 +74,7 @@ mod tests {
         );
         check(
             b"\xff\xfe{\0",
-            expect![
-                "1:1: this is UTF-16 (little endian); convert it with `iconv -f UTF-16 -t UTF-8`"
-            ],
+            expect!["1:1: this is UTF-16 (little endian); convert it with `iconv -f UTF-16 -t UTF-8`"],
         );
         check(
             b"\xfe\xff\0{",

@@ -2,9 +2,9 @@
 
 use rnix::SyntaxKind::{
     NODE_APPLY, NODE_ASSERT, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR, NODE_INHERIT_FROM,
-    NODE_INTERPOL, NODE_LAMBDA, NODE_PAREN, NODE_SELECT, NODE_WITH, TOKEN_COMMENT,
-    TOKEN_INTERPOL_END, TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN,
-    TOKEN_R_BRACE, TOKEN_R_BRACK, TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_WHITESPACE,
+    NODE_INTERPOL, NODE_LAMBDA, NODE_PAREN, NODE_SELECT, NODE_WITH, TOKEN_COMMENT, TOKEN_INTERPOL_END,
+    TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_R_BRACE, TOKEN_R_BRACK,
+    TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode};
 
@@ -31,15 +31,12 @@ pub(super) fn too_deep(text: &str) -> Option<Problem> {
             TOKEN_L_BRACE | TOKEN_L_BRACK | TOKEN_L_PAREN | TOKEN_INTERPOL_START => {
                 open.push((offset, kind == TOKEN_L_BRACK, 0));
                 if open.len() > MAX_BRACKETS {
-                    let message = format!(
-                        "brackets are nested more than {MAX_BRACKETS} deep; name parts with `let`"
-                    );
+                    let message =
+                        format!("brackets are nested more than {MAX_BRACKETS} deep; name parts with `let`");
                     return Some(Problem::at(text, offset, message));
                 }
             }
-            TOKEN_R_BRACE | TOKEN_R_BRACK | TOKEN_R_PAREN | TOKEN_INTERPOL_END
-                if open.len() > 1 =>
-            {
+            TOKEN_R_BRACE | TOKEN_R_BRACK | TOKEN_R_PAREN | TOKEN_INTERPOL_END if open.len() > 1 => {
                 open.pop();
             }
             TOKEN_WHITESPACE | TOKEN_COMMENT => {}
@@ -47,9 +44,8 @@ pub(super) fn too_deep(text: &str) -> Option<Problem> {
                 let (start, is_list, terms) = open.last_mut()?;
                 *terms = if kind == TOKEN_SEMICOLON { 0 } else { *terms + usize::from(!*is_list) };
                 if *terms > MAX_TERMS {
-                    let message = format!(
-                        "an expression of more than {MAX_TERMS} terms; name parts with `let`"
-                    );
+                    let message =
+                        format!("an expression of more than {MAX_TERMS} terms; name parts with `let`");
                     return Some(Problem::at(text, *start, message));
                 }
             }
@@ -70,8 +66,7 @@ pub(super) fn too_much_work(text: &str, root: &SyntaxNode) -> Option<Problem> {
     while let Some(inner) = worst.children().find(|it| work(it).tall > MAX_VISITS / 2.0) {
         worst = inner;
     }
-    let message =
-        "brackets are nested so deep that formatting would take minutes; name parts with `let`";
+    let message = "brackets are nested so deep that formatting would take minutes; name parts with `let`";
     Some(Problem::at(text, worst.text_range().start().into(), message))
 }
 
@@ -103,12 +98,7 @@ fn work(node: &SyntaxNode) -> Work {
             }
             NodeOrToken::Token(token) => {
                 line_break |= token.kind() == TOKEN_COMMENT || token.text().contains('\n');
-                res = Work {
-                    flat: res.flat + 1.0,
-                    tried: res.tried + 1.0,
-                    tall: res.tall + 1.0,
-                    ..res
-                };
+                res = Work { flat: res.flat + 1.0, tried: res.tried + 1.0, tall: res.tall + 1.0, ..res };
             }
         }
     }

@@ -32,8 +32,7 @@ pub fn diff(old: &str, new: &str, path: &str) -> String {
 /// The changes in order; what is between them is equal.
 fn changes(a: &[&str], b: &[&str]) -> Vec<Change> {
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let tail =
-        a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(x, y)| x == y).count();
+    let tail = a[head..].iter().rev().zip(b[head..].iter().rev()).take_while(|(x, y)| x == y).count();
     let (a_end, b_end) = (a.len() - tail, b.len() - tail);
     if head == a_end && head == b_end {
         return Vec::new();
@@ -87,9 +86,7 @@ fn hunks(changes: Vec<Change>) -> Vec<Vec<Change>> {
     let mut res: Vec<Vec<Change>> = Vec::new();
     for change in changes {
         match res.last_mut() {
-            Some(hunk)
-                if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) =>
-            {
+            Some(hunk) if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) => {
                 hunk.push(change);
             }
             _ => res.push(vec![change]),

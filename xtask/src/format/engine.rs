@@ -59,9 +59,7 @@ pub fn same_meaning(old: &str, new: &str) -> Result<(), Problem> {
 }
 
 /// A thread fit for `judge`, whose panics are not printed: they are reported per file.
-pub(super) fn spawn(
-    work: impl FnOnce() + Send + 'static,
-) -> std::io::Result<thread::JoinHandle<()>> {
+pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
@@ -75,9 +73,8 @@ pub(super) fn spawn(
 }
 
 pub(super) fn too_slow(limit: Duration) -> Problem {
-    let message = format!(
-        "formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`"
-    );
+    let message =
+        format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
     Problem::whole(message)
 }
 

@@ -24,10 +24,7 @@ pub(super) struct Target {
 
 /// Finds the file behind each name. One that is named twice is there once: by its own name if that is among them,
 /// otherwise by the first link.
-pub(super) fn resolve(
-    names: &[Utf8PathBuf],
-    root: &Utf8Path,
-) -> Vec<(Utf8PathBuf, Result<Target, Outcome>)> {
+pub(super) fn resolve(names: &[Utf8PathBuf], root: &Utf8Path) -> Vec<(Utf8PathBuf, Result<Target, Outcome>)> {
     let root = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
     let found: Vec<_> = names.iter().map(|it| (it, find(it, &root))).collect();
     let is_link = |it: &Target| it.name != it.real;
@@ -44,9 +41,7 @@ pub(super) fn resolve(
     let mut res = Vec::with_capacity(found.len());
     for (name, target) in found {
         let is_new = match &target {
-            Ok(it) if is_link(it) => {
-                !own.contains(&identity(it)) && seen_links.insert(identity(it))
-            }
+            Ok(it) if is_link(it) => !own.contains(&identity(it)) && seen_links.insert(identity(it)),
             _ => seen_names.insert(name.clone()),
         };
         if is_new {
@@ -68,16 +63,15 @@ fn find(name: &Utf8Path, root: &Utf8Path) -> Result<Target, Outcome> {
     if metadata.is_symlink() {
         let to = fs::read_link(name).map_or_else(|_| String::new(), |it| it.display().to_string());
         real = name.canonicalize_utf8().map_err(|err| match err.kind() {
-            io::ErrorKind::NotFound => refuse(format!(
-                "a broken link: `{to}` does not exist; remove the link or make its target"
-            )),
+            io::ErrorKind::NotFound => {
+                refuse(format!("a broken link: `{to}` does not exist; remove the link or make its target"))
+            }
             _ => refuse(format!("cannot follow the link to `{to}`: {err}")),
         })?;
         if !real.starts_with(root) {
             return Err(Outcome::Skipped(format!("a link out of the workspace, to `{to}`")));
         }
-        metadata =
-            fs::metadata(&real).map_err(|err| refuse(format!("cannot read the file: {err}")))?;
+        metadata = fs::metadata(&real).map_err(|err| refuse(format!("cannot read the file: {err}")))?;
     }
     if metadata.is_dir() {
         return Err(refuse("a directory, not a Nix file".to_owned()));
@@ -116,8 +110,7 @@ pub(super) fn replace(target: &Target, old: &[u8], new: &str) -> Result<(), Prob
             Err(err) => Err(fail("cannot read the file again", &err)),
         })
         .and_then(|()| {
-            fs::rename(&temporary, &target.real)
-                .map_err(|err| fail("cannot replace the file", &err))
+            fs::rename(&temporary, &target.real).map_err(|err| fail("cannot replace the file", &err))
         });
     if written.is_err() {
         // The first error is the one to report.

@@ -1,8 +1,7 @@
 //! Proof that a formatted text means what the old one meant: same tree, same strings, same comments.
 
 use rnix::SyntaxKind::{
-    NODE_PAREN, NODE_STRING, TOKEN_COMMA, TOKEN_COMMENT, TOKEN_L_PAREN, TOKEN_R_PAREN,
-    TOKEN_WHITESPACE,
+    NODE_PAREN, NODE_STRING, TOKEN_COMMA, TOKEN_COMMENT, TOKEN_L_PAREN, TOKEN_R_PAREN, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxKind, SyntaxNode, SyntaxToken, WalkEvent};
 
@@ -31,7 +30,8 @@ pub(super) fn same(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Result<(),
                 return Err(string(text, *offset));
             }
             _ => {
-                let message = "alejandra would change the meaning of the code here; please report it to its authors";
+                let message =
+                    "alejandra would change the meaning of the code here; please report it to its authors";
                 return Err(Problem::at(text, *offset, message));
             }
         }
@@ -113,8 +113,7 @@ fn same_comments(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Result<(), P
         let words = |it: &SyntaxToken| words(it.text());
         let new = after.next();
         if new.as_ref().map(words).as_ref() != Some(&words(&comment)) {
-            let message =
-                "alejandra would change or move this comment; move it to a line of its own";
+            let message = "alejandra would change or move this comment; move it to a line of its own";
             return Err(Problem::at(text, comment.text_range().start().into(), message));
         }
     }
@@ -150,8 +149,7 @@ mod tests {
     #[expect(clippy::needless_pass_by_value, reason = "so that a case is one line")]
     fn check(old: &str, new: &str, expect: Expect) {
         let root = |it| rnix::Root::parse(it).syntax();
-        let res = same(old, &root(old), &root(new))
-            .map_or_else(|it| it.to_string(), |()| "same".to_owned());
+        let res = same(old, &root(old), &root(new)).map_or_else(|it| it.to_string(), |()| "same".to_owned());
         expect.assert_eq(&res);
     }
 
@@ -234,30 +232,22 @@ mod tests {
         check(
             "a # b",
             "a",
-            expect![
-                "1:3: alejandra would change or move this comment; move it to a line of its own"
-            ],
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
         );
         check(
             "a # b",
             "a # c",
-            expect![
-                "1:3: alejandra would change or move this comment; move it to a line of its own"
-            ],
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
         );
         check(
             "/** a */ b",
             "/*\n * a\n*/\nb",
-            expect![
-                "1:1: alejandra would change or move this comment; move it to a line of its own"
-            ],
+            expect!["1:1: alejandra would change or move this comment; move it to a line of its own"],
         );
         check(
             "[ # a\n# b\n]",
             "[ # b\n# a\n]",
-            expect![
-                "1:3: alejandra would change or move this comment; move it to a line of its own"
-            ],
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
         );
     }
 }

@@ -8,17 +8,13 @@ use super::Problem;
 pub(super) fn syntax_error(text: &str, error: &ParseError) -> Problem {
     let end = text.trim_end().len();
     let (offset, message) = match error {
-        ParseError::Unexpected(it) => {
-            (it.start().into(), format!("unexpected {}", excerpt(text, *it)))
+        ParseError::Unexpected(it) => (it.start().into(), format!("unexpected {}", excerpt(text, *it))),
+        ParseError::UnexpectedExtra(it) => {
+            (it.start().into(), format!("unexpected {} after the end of the expression", excerpt(text, *it)))
         }
-        ParseError::UnexpectedExtra(it) => (
-            it.start().into(),
-            format!("unexpected {} after the end of the expression", excerpt(text, *it)),
-        ),
-        ParseError::UnexpectedWanted(_, it, wanted) => (
-            it.start().into(),
-            format!("unexpected {}, expected {}", excerpt(text, *it), names(wanted)),
-        ),
+        ParseError::UnexpectedWanted(_, it, wanted) => {
+            (it.start().into(), format!("unexpected {}, expected {}", excerpt(text, *it), names(wanted)))
+        }
         ParseError::UnexpectedDoubleBind(it) => {
             (it.start().into(), "a second name for the same arguments; remove one".to_owned())
         }

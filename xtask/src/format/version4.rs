@@ -6,12 +6,11 @@
 //! as everybody does, both versions write the same: so most of the rules look at what 3.1.0 made of it.
 
 use rnix::SyntaxKind::{
-    NODE_APPLY, NODE_ASSERT, NODE_ATTR_SET, NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_BIN_OP,
-    NODE_HAS_ATTR, NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST,
-    NODE_LITERAL, NODE_PAREN, NODE_PAT_ENTRY, NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL,
-    NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING, NODE_WITH, TOKEN_COMMENT, TOKEN_CONCAT,
-    TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT, TOKEN_STRING_CONTENT,
-    TOKEN_UPDATE, TOKEN_WHITESPACE,
+    NODE_APPLY, NODE_ASSERT, NODE_ATTR_SET, NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR,
+    NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST, NODE_LITERAL, NODE_PAREN,
+    NODE_PAT_ENTRY, NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL, NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING,
+    NODE_WITH, TOKEN_COMMENT, TOKEN_CONCAT, TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT,
+    TOKEN_STRING_CONTENT, TOKEN_UPDATE, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxElement, SyntaxKind, SyntaxNode};
 
@@ -28,11 +27,7 @@ pub(super) fn spots_after(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Vec
     if before.len() != after.len() {
         return vec![Spot::at(text, 0, "the structure of the file")];
     }
-    before
-        .iter()
-        .zip(&after)
-        .filter_map(|(old, new)| Some(spot(text, old, in_layout(old, new)?)))
-        .collect()
+    before.iter().zip(&after).filter_map(|(old, new)| Some(spot(text, old, in_layout(old, new)?))).collect()
 }
 
 fn spot(text: &str, node: &SyntaxNode, what: &str) -> Spot {
@@ -55,9 +50,7 @@ fn in_source(node: &SyntaxNode) -> Option<&'static str> {
         {
             Some("a path in brackets over several lines")
         }
-        NODE_IDENT
-            if node.text() == "or" && node.parent().is_some_and(|it| it.kind() == NODE_APPLY) =>
-        {
+        NODE_IDENT if node.text() == "or" && node.parent().is_some_and(|it| it.kind() == NODE_APPLY) => {
             Some("`or` that is no default")
         }
         _ => None,
@@ -72,8 +65,7 @@ fn in_layout(old: &SyntaxNode, new: &SyntaxNode) -> Option<&'static str> {
         NODE_SELECT if broken() => Some("a selection over several lines"),
         NODE_BIN_OP => chain(old, new),
         NODE_LAMBDA | NODE_WITH | NODE_ASSERT | NODE_PAT_ENTRY
-            if old.last_child().is_some_and(|it| is_path(&it))
-                && (broken() || has_line_break(old)) =>
+            if old.last_child().is_some_and(|it| is_path(&it)) && (broken() || has_line_break(old)) =>
         {
             Some("a path as the whole result")
         }
@@ -84,9 +76,7 @@ fn in_layout(old: &SyntaxNode, new: &SyntaxNode) -> Option<&'static str> {
 /// The nodes that `in_layout` judges, in order: the same in both trees, as layout removes nothing but brackets.
 fn layout_nodes(root: &SyntaxNode) -> Vec<SyntaxNode> {
     let judged = |it: &SyntaxNode| match it.kind() {
-        NODE_HAS_ATTR | NODE_SELECT | NODE_LAMBDA | NODE_WITH | NODE_ASSERT | NODE_PAT_ENTRY => {
-            true
-        }
+        NODE_HAS_ATTR | NODE_SELECT | NODE_LAMBDA | NODE_WITH | NODE_ASSERT | NODE_PAT_ENTRY => true,
         NODE_BIN_OP => is_chain_head(it),
         _ => false,
     };
@@ -116,14 +106,7 @@ fn plain_brackets(node: &SyntaxNode) -> Option<&'static str> {
         it.kind() == NODE_PAREN
             && matches!(
                 inner,
-                Some(
-                    NODE_ATTR_SET
-                        | NODE_IDENT
-                        | NODE_LIST
-                        | NODE_LITERAL
-                        | NODE_PAREN
-                        | NODE_STRING
-                )
+                Some(NODE_ATTR_SET | NODE_IDENT | NODE_LIST | NODE_LITERAL | NODE_PAREN | NODE_STRING)
             )
     };
     node.children().any(superfluous).then_some("superfluous brackets in a selection")
@@ -137,8 +120,8 @@ fn chain(old: &SyntaxNode, new: &SyntaxNode) -> Option<&'static str> {
         return None;
     }
     let middle = operands.get(1..operands.len() - 1).unwrap_or_default();
-    let pair_is_broken = has_line_break(&pair)
-        || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
+    let pair_is_broken =
+        has_line_break(&pair) || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
     let differs = !pair_is_broken || middle.iter().any(|it| it.kind() == NODE_BIN_OP);
     differs.then_some("a chain of operators that is broken in part")
 }
@@ -164,9 +147,7 @@ fn operands(head: &SyntaxNode) -> (Vec<SyntaxNode>, SyntaxNode) {
 fn is_chain_head(node: &SyntaxNode) -> bool {
     let operator = operator(node);
     matches!(operator, Some(TOKEN_CONCAT | TOKEN_UPDATE | TOKEN_IMPLICATION))
-        && !node
-            .parent()
-            .is_some_and(|it| it.kind() == NODE_BIN_OP && self::operator(&it) == operator)
+        && !node.parent().is_some_and(|it| it.kind() == NODE_BIN_OP && self::operator(&it) == operator)
 }
 
 fn operator(node: &SyntaxNode) -> Option<SyntaxKind> {
@@ -210,9 +191,7 @@ fn is_broken(element: &SyntaxElement) -> bool {
         TOKEN_COMMENT => true,
         TOKEN_STRING_CONTENT => {
             token.text().contains('\n')
-                && token
-                    .parent()
-                    .is_some_and(|it| it.kind() == NODE_STRING && strings::is_indented(&it))
+                && token.parent().is_some_and(|it| it.kind() == NODE_STRING && strings::is_indented(&it))
         }
         _ => false,
     };

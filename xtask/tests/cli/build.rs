@@ -23,7 +23,8 @@ fn a_package_and_what_it_needs() {
         done    default in T s
         name     path    size   time   status
         default  result  160 B  T s  built
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
     assert!(sandbox.read("result").contains("-lib"));
     let again = sandbox.run("build");
     expect![[r#"
@@ -33,7 +34,8 @@ fn a_package_and_what_it_needs() {
         --- stderr
         name     path    size   time  status
         default  result  160 B  -     was there
-    "#]].assert_eq(&again.text());
+    "#]]
+    .assert_eq(&again.text());
 }
 
 #[test]
@@ -47,23 +49,26 @@ fn without_a_default_no_name_means_all() {
         $STORE/nix/store/HASH-two
         --- stderr
         build   one
-        build   two
-        build   three
-        done    two in T s
-        done    three in T s
         done    one in T s
+        build   two
+        done    two in T s
+        build   three
+        done    three in T s
         name   path          size   time   status
         one    result-one    120 B  T s  built
         three  result-three  160 B  T s  built
         two    result-two    160 B  T s  built
-    "#]].assert_eq(&sandbox.run("build").text());
+    "#]]
+    .assert_eq(&sandbox.run("build").text());
 }
 
 #[test]
 fn all_is_all_of_every_flake_and_the_default_is_not_told_twice() {
-    let sandbox = Sandbox::new()
-        .packages(&[("tool", "echo tool > $out"), ("last", "echo ${tool} > $out")]);
-    let flake = sandbox.read("flake.nix").replace("packages.${system} = packages;", "packages.${system} = packages // {default = packages.tool;};");
+    let sandbox = Sandbox::new().packages(&[("tool", "echo tool > $out"), ("last", "echo ${tool} > $out")]);
+    let flake = sandbox.read("flake.nix").replace(
+        "packages.${system} = packages;",
+        "packages.${system} = packages // {default = packages.tool;};",
+    );
     let sandbox = sandbox.file("flake.nix", &flake);
     let inner = crate::support::flake(&sandbox.nonce(), &[("inner", "echo inner > $out")]);
     let sandbox = sandbox.file("parts/flake.nix", &inner);
@@ -148,7 +153,8 @@ fn the_result_as_json() {
           ],
           "version": 1
         }
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
     let run = sandbox.run("build --json --no-link").good();
     assert_eq!(run.json()["results"][0]["status"], "was there");
     assert_eq!(run.json()["results"][0]["seconds"], serde_json::Value::Null);

@@ -25,7 +25,8 @@ fn the_last_forty_lines_and_where_all_are() {
           … 20 lines above
           full log: $WORK/target/xtask/logs/default-HASH.log
         name     path  size  time  status
-        default  -     -     -     failed"#]].assert_eq(&rest.join("\n"));
+        default  -     -     -     failed"#]]
+    .assert_eq(&rest.join("\n"));
     assert!(!sandbox.root().join("result").exists());
 }
 
@@ -34,7 +35,8 @@ fn the_log_that_is_named_is_there() {
     let sandbox = Sandbox::new().packages(&[("default", "echo hello; exit 1")]);
     let output = sandbox.command(&["build"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    let file = said.lines().find_map(|it| it.strip_prefix("  full log: ")).unwrap_or_else(|| panic!("{said}"));
+    let file =
+        said.lines().find_map(|it| it.strip_prefix("  full log: ")).unwrap_or_else(|| panic!("{said}"));
     assert_eq!(std::fs::read_to_string(file).unwrap(), "hello\n");
 }
 
@@ -56,7 +58,8 @@ fn a_dependency_that_fails_is_the_one_that_is_blamed() {
           full log: $WORK/target/xtask/logs/culprit-HASH.log
         name     path  size  time  status
         default  -     -     -     dependency failed
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
     let run = sandbox.run("build default culprit -k --json").bad();
     let json = run.json();
     let statuses: Vec<&str> =
@@ -79,11 +82,13 @@ fn with_keep_going_every_failure_is_told_and_what_is_good_is_built() {
     let run = sandbox.run("build --keep-going").bad();
     let table: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("name ")).collect();
     expect![[r#"
-        name   path         size   time  status
-        bad    -            -      -     failed
-        good   result-good  120 B  -     was there
-        worse  -            -      -     failed"#]].assert_eq(&table.join("\n"));
-    let run = run.says("bad: its builder ended with exit code 1").says("worse: its builder ended with exit code 2");
+        name   path         size   time   status
+        bad    -            -      -      failed
+        good   result-good  120 B  T s  built
+        worse  -            -      -      failed"#]]
+    .assert_eq(&table.join("\n"));
+    let run =
+        run.says("bad: its builder ended with exit code 1").says("worse: its builder ended with exit code 2");
     assert_eq!(run.stdout, "$STORE/nix/store/HASH-good\n");
     assert_eq!(sandbox.read("result-good"), "good\n");
 }
@@ -97,7 +102,7 @@ fn an_output_that_was_not_made() {
         --- stderr
         build   default
         failed  default after T s
-        default: builder for failed to produce output path for output 'out' at '$STORE/nix/store/HASH-default.drv.chroot/root/nix/store/HASH-default'
+        default: its builder did not make the output `out`
           > I forgot
           full log: $WORK/target/xtask/logs/default-HASH.log
         name     path  size  time  status
@@ -114,16 +119,20 @@ fn a_builder_that_kills_itself() {
         --- stderr
         build   default
         failed  default after T s
-        default: builder for failed due to signal 11 (Segmentation fault)
+        default: its builder failed due to signal 11 (Segmentation fault)
         name     path  size  time  status
         default  -     -     -     failed
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 /// Good packages beside one that throws.
 fn beside(broken: &str) -> Sandbox {
-    let sandbox = Sandbox::new().packages(&[("good", "echo good > $out"), ("default", "echo default > $out")]);
-    let flake = sandbox.read("flake.nix").replace("packages = rec {\n", &format!("packages = rec {{\n      broken = {broken};\n"));
+    let sandbox =
+        Sandbox::new().packages(&[("good", "echo good > $out"), ("default", "echo default > $out")]);
+    let flake = sandbox
+        .read("flake.nix")
+        .replace("packages = rec {\n", &format!("packages = rec {{\n      broken = {broken};\n"));
     sandbox.file("flake.nix", &flake)
 }
 
@@ -138,7 +147,8 @@ fn an_attribute_that_throws_does_not_hide_the_others() {
         name     path         size   time  status
         broken   -            -      -     failed
         default  out/default  120 B  -     was there
-        good     out/good     120 B  -     was there"#]].assert_eq(&table.join("\n"));
+        good     out/good     120 B  -     was there"#]]
+    .assert_eq(&table.join("\n"));
 }
 
 #[test]
@@ -163,14 +173,16 @@ fn what_is_no_package_is_named() {
 
 #[test]
 fn a_flake_with_an_error_in_it() {
-    let sandbox = Sandbox::new().file("flake.nix", "{\n  outputs = {self}: {\n    packages = 1 +;\n  };\n}\n");
+    let sandbox =
+        Sandbox::new().file("flake.nix", "{\n  outputs = {self}: {\n    packages = 1 +;\n  };\n}\n");
     let run = sandbox.run("build").bad();
     expect![[r#"
         exit 1
         --- stdout
         --- stderr
         error: flake.nix:3:19: syntax error: this is not expected here
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
 }
 
 #[test]
@@ -184,15 +196,20 @@ fn a_file_that_git_does_not_know() {
         _ => expect![[r#"
             default cannot be evaluated:
               path '$STORE/nix/store/HASH-source/data.txt' does not exist
+              hint: git does not know `data.txt`, so Nix cannot see it; run `git add --intent-to-add data.txt`
             name     path  size  time  status
             default  -     -     -     failed
-        "#]].assert_eq(&run.stderr),
+        "#]]
+        .assert_eq(&run.stderr),
     }
 }
 
 #[test]
 fn bytes_that_are_no_text() {
-    let sandbox = Sandbox::new().packages(&[("default", "printf 'a\\377b\\n\\001\\033[31mred\\033[0m\\n'; printf 'no newline'; exit 1")]);
+    let sandbox = Sandbox::new().packages(&[(
+        "default",
+        "printf 'a\\377b\\n\\001\\033[31mred\\033[0m\\n'; printf 'no newline'; exit 1",
+    )]);
     expect![[r#"
         exit 1
         --- stdout
@@ -206,13 +223,15 @@ fn bytes_that_are_no_text() {
           full log: $WORK/target/xtask/logs/default-HASH.log
         name     path  size  time  status
         default  -     -     -     failed
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
 fn lines_that_look_like_nix_do_not_fool_us() {
     let fake = "@nix {\"action\":\"msg\",\"level\":0,\"msg\":\"error: I am not Nix\"}";
-    let script = format!("echo '{fake}'; echo '@nix nonsense'; echo '@nix {{\"action\":\"stop\",\"id\":1}}'; exit 1");
+    let script =
+        format!("echo '{fake}'; echo '@nix nonsense'; echo '@nix {{\"action\":\"stop\",\"id\":1}}'; exit 1");
     let sandbox = Sandbox::new().packages(&[("default", &script)]);
     expect![[r#"
         exit 1
@@ -232,7 +251,8 @@ fn lines_that_look_like_nix_do_not_fool_us() {
 
 #[test]
 fn a_very_long_line() {
-    let script = "x=0123456789; for n in 1 2 3 4 5; do x=$x$x$x$x$x$x$x$x; done; echo ${\"$\"}{#x}; echo $x; exit 1";
+    let script =
+        "x=0123456789; for n in 1 2 3 4 5; do x=$x$x$x$x$x$x$x$x; done; echo ${\"$\"}{#x}; echo $x; exit 1";
     let script = script.replace("${\"$\"}{#x}", "''${#x}");
     let sandbox = Sandbox::new().file("flake.nix", "");
     let flake = crate::support::flake(&sandbox.nonce(), &[("default", "SCRIPT")]).replace("SCRIPT", &script);
@@ -253,7 +273,8 @@ fn a_failure_as_json_is_one_object_and_exit_code_one() {
 
 #[test]
 fn a_good_build_does_not_fail_for_what_it_printed() {
-    let sandbox = Sandbox::new().packages(&[("default", "echo error: not really; echo 'builder for x failed' >&2; : > $out")]);
+    let sandbox = Sandbox::new()
+        .packages(&[("default", "echo error: not really; echo 'builder for x failed' >&2; : > $out")]);
     let run = sandbox.run("build").good();
     assert!(!run.stderr.contains("not really"), "{}", run.text());
     assert!(sandbox.run("build -v").good().stderr.contains("$ "));

@@ -62,14 +62,16 @@ fn a_file_in_the_way_is_kept() {
         build   default
         done    default in T s
         error: `$WORK/result` is in the way of a link; move it, or choose another place with `--out-link DIR`
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
     assert_eq!(sandbox.read("result"), "mine");
     sandbox.untracked("out/tool", "mine too");
     sandbox.run("build tool --out-link out").bad().says("is in the way of a link");
     sandbox.untracked("file", "");
     expect![[r#"
         error: cannot create `$WORK/file`: File exists (os error 17)
-    "#]].assert_eq(&sandbox.run("build tool --out-link file").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build tool --out-link file").bad().stderr);
 }
 
 #[test]
@@ -78,7 +80,9 @@ fn what_is_linked_survives_a_collection_of_garbage() {
     sandbox.run("build tool").good();
     let real = std::fs::read_link(sandbox.root().join("result-tool")).unwrap();
     let logical = format!("/nix/store/{}", real.file_name().unwrap().to_str().unwrap());
-    let rooted = crate::support::roots().lines().any(|it| it.ends_with(&logical) && it.contains(sandbox.root().as_str()));
+    let rooted = crate::support::roots()
+        .lines()
+        .any(|it| it.ends_with(&logical) && it.contains(sandbox.root().as_str()));
     assert!(rooted, "{logical} in:\n{}", crate::support::roots());
 }
 

@@ -19,7 +19,8 @@ fn a_build_as_it_should_be() {
         done    default in T s
         name     path    size   time   status
         default  result  120 B  T s  built
-    "#]].assert_eq(&sandbox.run("build").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
@@ -41,7 +42,8 @@ fn ninety_thousand_lines_of_progress() {
         done    default in T s
         name     path    size   time   status
         default  result  120 B  T s  built
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
     // Parsing each of them would take many times as long in the dev profile.
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
@@ -75,7 +77,8 @@ fn events_that_are_not_known_are_passed_over() {
         done    default in T s
         name     path    size   time   status
         default  result  120 B  T s  built
-    "#]].assert_eq(&sandbox.run("build").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
@@ -90,7 +93,8 @@ fn success_without_outputs_is_a_failure() {
         error: Nix says that `default` is built, but its files are not there
         name     path  size  time   status
         default  -     -     T s  not built
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
     let run = sandbox.run("build --json").bad();
     assert_eq!(run.json()["ok"], false);
     assert_eq!(run.json()["results"][0]["status"], "not built");
@@ -106,7 +110,8 @@ fn a_nix_that_is_killed() {
         error: nix was killed
         name     path  size  time  status
         default  -     -     -     not built
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
@@ -120,7 +125,8 @@ fn a_nix_that_fails_although_all_is_there() {
         error: nix ended with exit code 7 and said nothing
         name     path    size   time  status
         default  result  120 B  -     was there
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
@@ -134,13 +140,15 @@ fn an_error_of_nix_itself() {
         error: the store is on fire
         name     path  size  time  status
         default  -     -     -     not built
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
 fn answers_that_make_no_sense() {
     for answer in ["", "null", "[]", "{", "{\"default\": 3}", "surprise"] {
-        let sandbox = Sandbox::new().file("flake.nix", "{outputs = _: {};}").nix_script(&format!("echo '{answer}'"));
+        let sandbox =
+            Sandbox::new().file("flake.nix", "{outputs = _: {};}").nix_script(&format!("echo '{answer}'"));
         let run = sandbox.run("build").bad();
         assert!(run.stderr.starts_with("error: "), "{answer}: {}", run.text());
         assert!(!run.stderr.contains("panicked"), "{answer}: {}", run.text());
@@ -168,7 +176,8 @@ fn a_download_is_told_apart_from_a_build() {
         --- stderr
         name     path    size   time  status
         default  result  120 B  -     downloaded
-    "#]].assert_eq(&sandbox.run("build").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").good().text());
 }
 
 #[test]
@@ -191,5 +200,6 @@ fn a_build_on_another_machine() {
         default> over there
         done    default in T s
         name     path    size   time   status
-        default  result  120 B  T s  built"#]].assert_eq(&said.join("\n"));
+        default  result  120 B  T s  built"#]]
+    .assert_eq(&said.join("\n"));
 }

@@ -28,7 +28,8 @@ fn a_good_workspace() {
         .            lock                T s  good
         .            evaluation, checks  T s  good
         part         lock                T s  good
-        part         evaluation, checks  T s  good"#]].assert_eq(&table(&run.stderr));
+        part         evaluation, checks  T s  good"#]]
+    .assert_eq(&table(&run.stderr));
     assert_eq!(run.stdout, "");
     let json = sandbox.run("check --json").good().json();
     assert_eq!((json["ok"].as_bool(), json["results"].as_array().unwrap().len()), (Some(true), 5));
@@ -42,7 +43,8 @@ fn a_check_that_fails_does_not_hide_the_others() {
         flake        check               time   result
         (all files)  format              T s  good
         .            lock                T s  good
-        .            evaluation, checks  T s  failed"#]].assert_eq(&table(&run.stderr));
+        .            evaluation, checks  T s  failed"#]]
+    .assert_eq(&table(&run.stderr));
     let run = run.says("> this is why").says("bad: its builder ended with exit code 4").says("done    good");
     assert_eq!(run.stdout, "");
     // Evaluated only, all is well.
@@ -51,7 +53,8 @@ fn a_check_that_fails_does_not_hide_the_others() {
         flake        check       time   result
         (all files)  format      T s  good
         .            lock        T s  good
-        .            evaluation  T s  good"#]].assert_eq(&table(&run.stderr));
+        .            evaluation  T s  good"#]]
+    .assert_eq(&table(&run.stderr));
     let json = sandbox.run("check --json").bad().json();
     assert_eq!(json["ok"], false);
     assert_eq!(json["results"][2]["ok"], false);
@@ -69,7 +72,8 @@ fn a_file_that_is_not_formatted() {
         flake        check               time   result
         (all files)  format              T s  failed
         .            lock                T s  good
-        .            evaluation, checks  T s  good"#]].assert_eq(&run.stderr.lines().filter(|it| !it.contains("one")).collect::<Vec<_>>().join("\n"));
+        .            evaluation, checks  T s  good"#]]
+    .assert_eq(&run.stderr.lines().filter(|it| !it.contains("one")).collect::<Vec<_>>().join("\n"));
     assert_eq!(sandbox.read("ugly.nix"), "{a=1;}");
 }
 
@@ -83,8 +87,10 @@ fn a_lock_that_does_not_fit() {
     assert!(run.stderr.contains("lock"), "{}", run.text());
     expect![[r#"
         flake 'git+file://$WORK' requires lock file changes but they're not allowed due to '--no-update-lock-file'
+        hint: flake.lock is missing or does not match flake.nix; run `nix flake lock .`, look at the change, commit it
         .: evaluation, checks
         flake 'git+file://$WORK' requires lock file changes but they're not allowed due to '--no-update-lock-file'
+        hint: flake.lock is missing or does not match flake.nix; run `nix flake lock .`, look at the change, commit it
         flake        check               time   result
         (all files)  format              T s  good
         .            lock                T s  failed
@@ -102,7 +108,8 @@ fn an_output_that_cannot_be_evaluated() {
         flake        check       time   result
         (all files)  format      T s  good
         .            lock        T s  good
-        .            evaluation  T s  failed"#]].assert_eq(&table(&run.stderr));
+        .            evaluation  T s  failed"#]]
+    .assert_eq(&table(&run.stderr));
 }
 
 #[test]

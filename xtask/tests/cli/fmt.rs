@@ -19,7 +19,8 @@ fn tracked_files_are_formatted_and_the_second_run_finds_nothing() {
         formatted a.nix
         formatted deep/er/b.nix
         3 files, 2 changed
-    "#]].assert_eq(&sandbox.run("fmt").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt").good().text());
     assert_eq!(sandbox.read("a.nix"), GOOD);
     assert_eq!(sandbox.read("deep/er/b.nix"), GOOD);
     expect![[r#"
@@ -27,7 +28,8 @@ fn tracked_files_are_formatted_and_the_second_run_finds_nothing() {
         --- stdout
         --- stderr
         3 files, all formatted
-    "#]].assert_eq(&sandbox.run("fmt").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt").good().text());
     sandbox.run("fmt --check").good();
 }
 
@@ -40,7 +42,8 @@ fn check_says_what_is_wrong_and_changes_nothing() {
         --- stderr
         not formatted: a.nix
         1 file, 1 not formatted: run `cargo xtask fmt`
-    "#]].assert_eq(&sandbox.run("fmt --check").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt --check").bad().text());
     assert_eq!(sandbox.read("a.nix"), BAD);
     // It is not remembered as good.
     sandbox.run("fmt --check").bad();
@@ -63,7 +66,8 @@ fn diff_shows_what_changes() {
         +  b = [1 2];
         +}
         1 file, 1 not formatted: run `cargo xtask fmt`
-    "#]].assert_eq(&sandbox.run("fmt --check --diff").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt --check --diff").bad().text());
     assert_eq!(sandbox.read("a.nix"), BAD);
     sandbox.run("fmt --diff").good().says("+  b = [1 2];");
     assert_eq!(sandbox.read("a.nix"), GOOD);
@@ -80,14 +84,18 @@ fn stdin_goes_to_stdout() {
         --- stdout
         --- stderr
         error: <stdin>:1:6: syntax error: unexpected `;`, expected `(`, `rec`, `{`, `[`, a string or a name
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
     sandbox.run_with("fmt --stdin", b"\xff\xfe").bad();
     sandbox.run("fmt --stdin a.nix").wrong_usage();
 }
 
 #[test]
 fn an_error_is_named_and_the_others_are_formatted() {
-    let sandbox = Sandbox::new().file("a.nix", BAD).file("broken.nix", "{\n  a = 1\n  b = 2;\n}\n").file("latin.nix", "");
+    let sandbox = Sandbox::new()
+        .file("a.nix", BAD)
+        .file("broken.nix", "{\n  a = 1\n  b = 2;\n}\n")
+        .file("latin.nix", "");
     std::fs::write(sandbox.root().join("latin.nix"), b"# \xe4\n{a = 1;}\n").unwrap();
     expect![[r#"
         exit 1
@@ -130,10 +138,12 @@ fn paths_are_files_and_directories() {
     expect![[r#"
         formatted c.nix
         1 file, 1 changed
-    "#]].assert_eq(&run.stderr);
+    "#]]
+    .assert_eq(&run.stderr);
     expect![[r#"
         error: cannot read `$WORK/nowhere`: No such file or directory (os error 2)
-    "#]].assert_eq(&sandbox.run("fmt nowhere").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("fmt nowhere").bad().stderr);
 }
 
 #[test]
@@ -160,7 +170,8 @@ fn line_ends_of_windows() {
         --- stderr
         error: a.nix:1:6: the line ends in CR LF; convert the file with `sed -i 's/\r$//'`
         1 file, 1 in trouble
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
 }
 
 #[test]
@@ -172,7 +183,8 @@ fn what_only_alejandra_4_can_lay_out() {
         --- stderr
         warning: needs Alejandra 4: pipe.nix:1:9: `|>`
         1 file, all formatted
-    "#]].assert_eq(&sandbox.run("fmt").text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt").text());
     sandbox.run("fmt --check").good();
     expect![[r#"
         exit 1
@@ -180,7 +192,8 @@ fn what_only_alejandra_4_can_lay_out() {
         --- stderr
         error: needs Alejandra 4: pipe.nix:1:9: `|>`
         1 file, 1 in trouble
-    "#]].assert_eq(&sandbox.run("fmt --check --strict").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("fmt --check --strict").bad().text());
     assert_eq!(sandbox.read("pipe.nix"), "{a, b}: a |> b\n");
     sandbox.run("fmt --strict").wrong_usage();
 }

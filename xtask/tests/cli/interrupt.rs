@@ -43,7 +43,11 @@ fn a_signal_stops_all_and_what_is_finished_is_told() {
         started(&marker);
         let run = stopped(&sandbox, child, signal, &marker);
         assert_eq!(run.code, Some(1), "{signal}: {}", run.text());
-        assert!(run.stderr.contains("interrupted; Nix and its builders were stopped"), "{signal}: {}", run.text());
+        assert!(
+            run.stderr.contains("interrupted; Nix and its builders were stopped"),
+            "{signal}: {}",
+            run.text()
+        );
         let table: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("name ")).collect();
         let status = |line: &str| line.rsplit("  ").next().unwrap().to_owned();
         let statuses: Vec<String> = table.iter().map(|it| status(it)).collect();
@@ -103,7 +107,8 @@ fn a_dev_shell_that_is_being_made() {
     let child = sandbox.start(&["shell", "--", "true"]);
     started(&marker);
     let run = stopped(&sandbox, child, Signal::SIGINT, &marker);
-    expect!["error: cannot make the dev shell `work`: interrupted"].assert_eq(run.stderr.lines().last().unwrap());
+    expect!["error: cannot make the dev shell `work`: interrupted"]
+        .assert_eq(run.stderr.lines().last().unwrap());
     assert_eq!(run.code, Some(1), "{}", run.text());
 }
 
@@ -129,14 +134,16 @@ fn control_c_in_a_terminal() {
         interrupted; Nix and its builders were stopped
         name     path          size   time   status
         ready    result-ready  120 B  T s  built
-        default  -             -      -      not built"#]].assert_eq(&rest.join("\n"));
+        default  -             -      -      not built"#]]
+    .assert_eq(&rest.join("\n"));
 }
 
 #[test]
 fn a_nix_that_does_not_stop_is_killed() {
     let sandbox = Sandbox::new();
     let marker = format!("marker-{}", sandbox.temp().file_name().unwrap());
-    let stubborn = format!("trap '' INT TERM HUP; touch $temp/started; while :; do sleep 0.1; done # {marker}");
+    let stubborn =
+        format!("trap '' INT TERM HUP; touch $temp/started; while :; do sleep 0.1; done # {marker}");
     let sandbox = sandbox.scripted(&stubborn);
     let child = sandbox.start(&["build"]);
     let file = sandbox.temp().join("started");

@@ -10,7 +10,9 @@ fn bare() -> Sandbox {
     let bin = sandbox.temp().join("bin");
     std::fs::create_dir(&bin).unwrap();
     for tool in ["git", "sh", "bash"] {
-        let path = std::env::split_paths(&std::env::var("PATH").unwrap()).map(|it| it.join(tool)).find(|it| it.exists());
+        let path = std::env::split_paths(&std::env::var("PATH").unwrap())
+            .map(|it| it.join(tool))
+            .find(|it| it.exists());
         std::os::unix::fs::symlink(path.unwrap(), bin.join(tool)).unwrap();
     }
     sandbox.env("PATH", bin.as_str()).env("XTASK_PRIVATE_NIX", "off")
@@ -33,7 +35,8 @@ fn none_at_all() {
     expect![[r#"
         error: no Nix to use: there is none that is good on PATH or in the usual profiles
         - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
-    "#]].assert_eq(&said(&run.stderr));
+    "#]]
+    .assert_eq(&said(&run.stderr));
     assert_eq!(sandbox.run("build --json").bad().json()["ok"], false);
 }
 
@@ -83,24 +86,38 @@ fn one_that_is_named_wrongly() {
         let run = sandbox.run_args(&["build", "--nix", path]).bad();
         expect.assert_eq(&run.stderr);
     };
-    check("./nowhere", expect![[r#"
+    check(
+        "./nowhere",
+        expect![[r#"
         error: --nix: `$WORK/./nowhere` does not exist
-    "#]]);
-    check("no-such-nix", expect![[r#"
+    "#]],
+    );
+    check(
+        "no-such-nix",
+        expect![[r#"
         error: --nix: no `no-such-nix` on PATH
-    "#]]);
-    check("./plain.txt", expect![[r#"
+    "#]],
+    );
+    check(
+        "./plain.txt",
+        expect![[r#"
         error: --nix: `$WORK/./plain.txt` is not executable
-    "#]]);
-    check(".", expect![[r#"
+    "#]],
+    );
+    check(
+        ".",
+        expect![[r#"
         error: --nix: no `.` on PATH
-    "#]]);
+    "#]],
+    );
     let sandbox = sandbox.env("XTASK_NIX", "/nowhere/nix");
     expect![[r#"
         error: XTASK_NIX: `/nowhere/nix` does not exist
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
     let sandbox = sandbox.env("XTASK_NIX", "").env("XTASK_PRIVATE_NIX", "bookworm");
     expect![[r#"
         error: XTASK_PRIVATE_NIX is `bookworm`: it must be `trixie`, `sid` or `off`
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
 }

@@ -8,7 +8,8 @@ use crate::support::terminal::Terminal;
 use crate::support::{Sandbox, lacks};
 
 fn chain() -> Sandbox {
-    Sandbox::new().packages(&[("default", "echo ${part} > $out"), ("part", "echo said by the builder; echo > $out")])
+    Sandbox::new()
+        .packages(&[("default", "echo ${part} > $out"), ("part", "echo said by the builder; echo > $out")])
 }
 
 #[test]
@@ -33,7 +34,8 @@ fn verbose_says_commands_and_lines_and_quiet_says_nothing() {
         --- stdout
         $STORE/nix/store/HASH-default
         --- stderr
-    "#]].assert_eq(&sandbox.run("build -q").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("build -q").good().text());
     let sandbox = Sandbox::new().packages(&[("default", "echo why; exit 1")]);
     sandbox.run("build --quiet").bad().says("> why").says("failed");
     sandbox.run("build -q -v").wrong_usage();
@@ -83,13 +85,15 @@ fn a_terminal_shows_bars_and_cleans_them_away() {
     let screen = terminal.shows("default  building");
     expect![[r#"
         * built 1 of 2, T s
-          default  building  T s"#]].assert_eq(&moving(&sandbox.plain(&screen)));
+            default  building  T s"#]]
+    .assert_eq(&moving(&sandbox.plain(&screen)));
     std::fs::write(&gate, "go\n").unwrap();
     let (code, screen) = terminal.end();
     assert_eq!(code, "0");
     expect![[r#"
         name     path    size   time   status
-        default  result  120 B  T s  built"#]].assert_eq(&sandbox.plain(&screen));
+        default  result  120 B  T s  built"#]]
+    .assert_eq(&sandbox.plain(&screen));
 }
 
 /// The spinner's sign differs from picture to picture.

@@ -53,7 +53,8 @@ const ARGUMENTS: &str = "#!/bin/sh\nfor it in \"$@\"; do printf '<%s>\\n' \"$it\
 #[test]
 fn arguments_arrive_untouched() {
     let sandbox = program(ARGUMENTS);
-    let args = ["run", "tool", "--", "a b", "", "*", "$HOME", "it's", "\"q\"", "--help", "-v", "--", "ä\n2", "\\n"];
+    let args =
+        ["run", "tool", "--", "a b", "", "*", "$HOME", "it's", "\"q\"", "--help", "-v", "--", "ä\n2", "\\n"];
     let run = sandbox.run_args(&args).good();
     let expect: String = args[3..].iter().map(|it| format!("<{it}>\n")).collect();
     assert_eq!(run.stdout, expect);
@@ -90,7 +91,8 @@ fn it_runs_where_one_stands_with_ones_own_environment() {
     expect![[r#"
         $WORK/deep/er
         my own
-    "#]].assert_eq(&run.stdout);
+    "#]]
+    .assert_eq(&run.stdout);
 }
 
 #[test]
@@ -109,7 +111,8 @@ fn a_package_without_its_program() {
         build   box
         done    box in T s
         error: `tool` has no program `bin/box`; it has tool: set meta.mainProgram to one of them
-    "#]].assert_eq(&sandbox.run("run tool").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("run tool").bad().stderr);
     let sandbox = Sandbox::new().packages(&[("plain", "echo > $out")]);
     let run = sandbox.run("run plain").bad();
     let error = run.stderr.lines().last().unwrap();
@@ -119,10 +122,10 @@ fn a_package_without_its_program() {
 #[test]
 fn main_program_is_believed() {
     let sandbox = program(ARGUMENTS);
-    let flake = sandbox
-        .read("flake.nix")
-        .replace("name = \"tool\";", "name = \"box\";")
-        .replace("allowSubstitutes = false;}", "allowSubstitutes = false;} // {meta.mainProgram = \"tool\";}");
+    let flake = sandbox.read("flake.nix").replace("name = \"tool\";", "name = \"box\";").replace(
+        "allowSubstitutes = false;}",
+        "allowSubstitutes = false;} // {meta.mainProgram = \"tool\";}",
+    );
     let run = sandbox.file("flake.nix", &flake).run("run tool -- x").good();
     assert_eq!(run.stdout, "<x>\n");
 }

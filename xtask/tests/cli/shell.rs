@@ -21,7 +21,10 @@ fn plain() -> Sandbox {
 #[test]
 fn a_commands_words_arrive_untouched() {
     for sandbox in [shell(), plain()] {
-        let args = ["shell", "--", "printf", "<%s>\n", "a b", "", "*", "$COLOUR", "it's", "-c", "--", "--help", "ä\n2"];
+        let args = [
+            "shell", "--", "printf", "<%s>\n", "a b", "", "*", "$COLOUR", "it's", "-c", "--", "--help",
+            "ä\n2",
+        ];
         let run = sandbox.run_args(&args).good();
         let expect: String = args[4..].iter().map(|it| format!("<{it}>\n")).collect();
         assert_eq!(run.stdout, expect);
@@ -49,7 +52,8 @@ fn an_unknown_command_is_127() {
         build   shell-env
         done    shell-env in T s
         error: there is no command `no-such-command` in the dev shell `work`
-    "#]].assert_eq(&run.stderr);
+    "#]]
+    .assert_eq(&run.stderr);
 }
 
 #[test]
@@ -75,7 +79,16 @@ fn what_the_shell_sets_and_what_stays_the_callers() {
 fn nothing_of_the_sandbox_leaks() {
     let sandbox = plain();
     let run = sandbox.run("shell -- env").good();
-    for leak in ["/homeless-shelter", "NIX_BUILD_TOP", "/no-cert-file.crt", "NIX_ENFORCE_PURITY", "/build", "noshell", "NIX_LOG_FD", "TMPDIR"] {
+    for leak in [
+        "/homeless-shelter",
+        "NIX_BUILD_TOP",
+        "/no-cert-file.crt",
+        "NIX_ENFORCE_PURITY",
+        "/build",
+        "noshell",
+        "NIX_LOG_FD",
+        "TMPDIR",
+    ] {
         assert!(!run.stdout.contains(leak), "{leak}: {}", run.stdout);
     }
 }
@@ -125,7 +138,11 @@ fn what_the_manifest_watches_makes_it_anew() {
 fn a_damaged_memory_is_made_again() {
     let sandbox = shell().counted();
     sandbox.run("shell -- true").good();
-    let file = std::process::Command::new("find").arg(sandbox.root().join("target/xtask")).args(["-name", "environment.json"]).output().unwrap();
+    let file = std::process::Command::new("find")
+        .arg(sandbox.root().join("target/xtask"))
+        .args(["-name", "environment.json"])
+        .output()
+        .unwrap();
     let file = String::from_utf8(file.stdout).unwrap().trim().to_owned();
     let whole = std::fs::read(&file).unwrap();
     for damage in [&b""[..], b"{", b"null", &whole[..whole.len() / 2], b"\xff\xfe"] {
@@ -141,8 +158,11 @@ fn a_damaged_memory_is_made_again() {
 fn the_closure_is_kept_from_the_garbage_collector() {
     let sandbox = shell();
     sandbox.run("shell -- true").good();
-    let mine: Vec<String> =
-        crate::support::roots().lines().filter(|it| it.contains(sandbox.root().as_str())).map(str::to_owned).collect();
+    let mine: Vec<String> = crate::support::roots()
+        .lines()
+        .filter(|it| it.contains(sandbox.root().as_str()))
+        .map(str::to_owned)
+        .collect();
     assert!(mine.iter().any(|it| it.contains("target/xtask/roots/shell-work")), "{mine:?}");
     // Older generations are not kept.
     let flake = sandbox.read("flake.nix").replace("ultra marine", "yellow");
@@ -169,7 +189,8 @@ fn a_shell_in_a_shell_is_refused_but_not_a_command() {
     let sandbox = shell().env("XTASK_SHELL", "outer");
     expect![[r#"
         error: you are already in the dev shell `outer`; leave it with `exit` first
-    "#]].assert_eq(&sandbox.run("shell").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("shell").bad().stderr);
     sandbox.run("shell -- true").good();
 }
 
@@ -200,7 +221,8 @@ fn a_shell_that_cannot_be_built() {
         --- stdout
         --- stderr
         error: cannot make the dev shell `work`: not today
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
 }
 
 #[test]

@@ -32,7 +32,11 @@ fn bash_has_functions_arrays_hook_and_a_marked_prompt() {
         return;
     }
     let sandbox = shell("/bin/bash");
-    std::fs::write(sandbox.temp().join("home/.bashrc"), "PS1='mine> '\nalias hi='echo alias works'\nPATH=/own:$PATH\n").unwrap();
+    std::fs::write(
+        sandbox.temp().join("home/.bashrc"),
+        "PS1='mine> '\nalias hi='echo alias works'\nPATH=/own:$PATH\n",
+    )
+    .unwrap();
     let lines = [
         ("greet \"${list[0]}\"", "hello a b"),
         ("echo \"<$COLOUR|$HOOKED>\"", "<ultra marine|by ultra marine>"),
@@ -51,7 +55,8 @@ fn bash_has_functions_arrays_hook_and_a_marked_prompt() {
         (work) mine> cargo() { :; }; echo ${#list[@]}
         2
         (work) mine> exit 5
-        exit"#]].assert_eq(&sandbox.plain(&screen));
+        exit"#]]
+    .assert_eq(&sandbox.plain(&screen));
 }
 
 #[test]
@@ -60,7 +65,8 @@ fn zsh_keeps_its_own_files() {
         return;
     }
     let sandbox = shell("/usr/bin/zsh");
-    std::fs::write(sandbox.temp().join("home/.zshrc"), "PROMPT='mine> '\nalias hi='echo alias works'\n").unwrap();
+    std::fs::write(sandbox.temp().join("home/.zshrc"), "PROMPT='mine> '\nalias hi='echo alias works'\n")
+        .unwrap();
     std::fs::write(sandbox.temp().join("home/.zshenv"), "export FROM_ZSHENV=yes\n").unwrap();
     let lines = [
         ("hi", "alias works"),
@@ -80,7 +86,8 @@ fn fish_keeps_its_own_files() {
     let sandbox = shell("/usr/bin/fish");
     let config = sandbox.temp().join("home/.config/fish/config.fish");
     std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-    std::fs::write(&config, "set -g fish_greeting ''\nfunction fish_prompt; echo -n 'mine> '; end\n").unwrap();
+    std::fs::write(&config, "set -g fish_greeting ''\nfunction fish_prompt; echo -n 'mine> '; end\n")
+        .unwrap();
     let lines = [("echo \"<$COLOUR|$HOOKED>\"", "<ultra marine|by ultra marine>")];
     let (code, screen) = talk(&sandbox, &lines);
     assert_eq!(code, "5", "{screen}");

@@ -13,42 +13,78 @@ fn manifest(text: &str, expect: Expect) {
 
 #[test]
 fn a_manifest_with_an_error() {
-    manifest("[nix]\nminimun = \"2.26\"\n", expect![[r#"
+    manifest(
+        "[nix]\nminimun = \"2.26\"\n",
+        expect![[r#"
         error: xtask.toml:2:1: unknown key `minimun`; did you mean `minimum`? (valid here: minimum, sandbox, connect-timeout)
-    "#]]);
-    manifest("[nixx]\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[nixx]\n",
+        expect![[r#"
         error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, nix, cache, shell)
-    "#]]);
-    manifest("[nix]\nminimum = 2.26\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[nix]\nminimum = 2.26\n",
+        expect![[r#"
         error: xtask.toml:2:11: invalid type: floating point `2.26`, expected a string
-    "#]]);
-    manifest("[nix]\nminimum = \"two\"\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[nix]\nminimum = \"two\"\n",
+        expect![[r#"
         error: xtask.toml:2:11: `two` is not a version of Nix; write it like "2.26"
-    "#]]);
-    manifest("flakes = \"a\"\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "flakes = \"a\"\n",
+        expect![[r#"
         error: xtask.toml:1:10: invalid type: string "a", expected an array of strings
-    "#]]);
-    manifest("flakes = [\"a[\"]\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "flakes = [\"a[\"]\n",
+        expect![[r#"
         error: xtask.toml:1:11: bad glob `a[`: invalid range pattern (at character 2)
-    "#]]);
-    manifest("flakes = [\"nowhere\"]\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "flakes = [\"nowhere\"]\n",
+        expect![[r#"
         error: `flakes` in xtask.toml names `nowhere`, but there is no such flake
-    "#]]);
-    manifest("[shell]\nwatch = [1]\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[shell]\nwatch = [1]\n",
+        expect![[r#"
         error: xtask.toml:2:10: invalid type: integer `1`, expected a string
-    "#]]);
-    manifest("[nix\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[nix\n",
+        expect![[r#"
         error: xtask.toml:1:5: unclosed table, expected `]`
-    "#]]);
-    manifest("[nix]\nsandbox = true\nsandbox = false\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[nix]\nsandbox = true\nsandbox = false\n",
+        expect![[r#"
         error: xtask.toml:3:1: duplicate key
-    "#]]);
-    manifest("<<<<<<< HEAD\n=======\n>>>>>>> other\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "<<<<<<< HEAD\n=======\n>>>>>>> other\n",
+        expect![[r#"
         error: xtask.toml:1: merge conflict (`<<<<<<<`); edit the file to resolve it
-    "#]]);
-    manifest("[cache]\npublic-keys = [\"nokey\"]\n", expect![[r#"
+    "#]],
+    );
+    manifest(
+        "[cache]\npublic-keys = [\"nokey\"]\n",
+        expect![[r#"
         error: xtask.toml:2:16: `nokey` is not a public key; write it like "name:base64"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -57,7 +93,8 @@ fn a_manifest_that_is_no_text() {
     std::fs::write(sandbox.root().join("xtask.toml"), b"\xff\xfe").unwrap();
     expect![[r#"
         error: cannot read `$WORK/xtask.toml`: stream did not contain valid UTF-8
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
 }
 
 #[test]
@@ -66,24 +103,42 @@ fn a_flake_with_an_error_is_named_by_line() {
         let run = Sandbox::new().file("flake.nix", text).run("build").bad();
         expect.assert_eq(&run.stderr);
     };
-    check("{\n  outputs = _: {\n", expect![[r#"
+    check(
+        "{\n  outputs = _: {\n",
+        expect![[r#"
         error: flake.nix:2:17: syntax error: the file ends too early
-    "#]]);
-    check("<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n",
+        expect![[r#"
         error: flake.nix:1: merge conflict (`<<<<<<<`); edit the file to resolve it
-    "#]]);
-    check("", expect![[r#"
+    "#]],
+    );
+    check(
+        "",
+        expect![[r#"
         error: flake.nix:1:1: syntax error: the file ends too early
-    "#]]);
-    check("[]\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "[]\n",
+        expect![[r#"
         error: flake.nix:1:1: expected an attribute set; if this file is no flake, name it under `ignore` in xtask.toml
-    "#]]);
-    check("{}\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "{}\n",
+        expect![[r#"
         error: cannot evaluate the packages of `.`: flake 'git+file://$WORK' lacks attribute 'outputs'
-    "#]]);
-    check(&format!("{{\n  outputs = _: {{packages.{} = 3;}};\n}}\n", crate::support::system()), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{{\n  outputs = _: {{packages.{} = 3;}};\n}}\n", crate::support::system()),
+        expect![[r#"
         error: cannot evaluate the packages of `.`: expected a set but found an integer: 3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -96,7 +151,8 @@ fn a_lock_with_an_error_is_named() {
     let sandbox = sandbox.file("flake.lock", "{\"version\": 7");
     expect![[r#"
         error: flake.lock:1: the file is truncated here; bring it back with `git checkout HEAD -- flake.lock`
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
 }
 
 #[test]
@@ -121,10 +177,12 @@ fn another_directory() {
     assert!(run.stderr.contains("$WORK/result"), "{}", run.text());
     expect![[r#"
         error: cannot enter `nowhere`: No such file or directory (os error 2)
-    "#]].assert_eq(&sandbox.run("-C nowhere build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("-C nowhere build").bad().stderr);
     expect![[r#"
         error: `$WORK/xtask.toml` is not a directory
-    "#]].assert_eq(&sandbox.run("build -C xtask.toml").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build -C xtask.toml").bad().stderr);
 }
 
 #[test]
@@ -135,7 +193,8 @@ fn a_workspace_without_a_flake() {
     "#]].assert_eq(&sandbox.run("build").bad().stderr);
     expect![[r#"
         error: there is no flake.nix in the workspace `$WORK`; act on another one with `-C DIR`
-    "#]].assert_eq(&sandbox.run("shell -- true").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("shell -- true").bad().stderr);
     sandbox.run("fmt").good();
     expect![[r#"
         exit 0
@@ -143,7 +202,8 @@ fn a_workspace_without_a_flake() {
         --- stderr
         flake        check   time   result
         (all files)  format  T s  good
-    "#]].assert_eq(&sandbox.run("check").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("check").good().text());
 }
 
 #[test]
@@ -151,10 +211,12 @@ fn a_flake_without_packages() {
     let sandbox = Sandbox::new().file("flake.nix", "{outputs = _: {};}\n");
     expect![[r#"
         error: no flake of this workspace has a package for $SYSTEM
-    "#]].assert_eq(&sandbox.run("build").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().stderr);
     expect![[r#"
         error: there is no package `thing` for $SYSTEM; no flake of this workspace has any
-    "#]].assert_eq(&sandbox.run("build thing").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("build thing").bad().stderr);
 }
 
 #[test]
@@ -165,7 +227,9 @@ fn wrong_usage_is_two() {
         assert_eq!(run.stdout, "");
         expect.assert_eq(&run.stderr);
     };
-    check("biuld", expect![[r#"
+    check(
+        "biuld",
+        expect![[r#"
         error: unrecognized subcommand 'biuld'
 
           tip: a similar subcommand exists: 'build'
@@ -173,8 +237,11 @@ fn wrong_usage_is_two() {
         Usage: cargo xtask [OPTIONS] <COMMAND>
 
         For more information, try '--help'.
-    "#]]);
-    check("build --no-such-flag", expect![[r#"
+    "#]],
+    );
+    check(
+        "build --no-such-flag",
+        expect![[r#"
         error: unexpected argument '--no-such-flag' found
 
           tip: to pass '--no-such-flag' as a value, use '-- --no-such-flag'
@@ -182,18 +249,25 @@ fn wrong_usage_is_two() {
         Usage: cargo xtask build [OPTIONS] [NAME]... [-- <NIX OPTION>...]
 
         For more information, try '--help'.
-    "#]]);
-    check("build -j many", expect![[r#"
+    "#]],
+    );
+    check(
+        "build -j many",
+        expect![[r#"
         error: invalid value 'many' for '--jobs <N>': invalid digit found in string
 
         For more information, try '--help'.
-    "#]]);
-    check("ci nothing", expect![[r#"
+    "#]],
+    );
+    check(
+        "ci nothing",
+        expect![[r#"
         error: invalid value 'nothing' for '[JOB]...'
           [possible values: rustfmt, clippy, test, test-sid, check]
 
         For more information, try '--help'.
-    "#]]);
+    "#]],
+    );
     let run = sandbox.run("").wrong_usage();
     assert!(run.stderr.contains("Usage: cargo xtask"), "{}", run.text());
     for verb in ["build", "run", "shell", "fmt", "check", "ci"] {

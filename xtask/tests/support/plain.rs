@@ -10,7 +10,8 @@ pub(crate) fn plain(text: &str, root: &Utf8Path, temp: &Utf8Path) -> String {
         let nix = format!("{cache}/elodin-xtask/nix/{}", suite());
         text = text.replace(&format!("{nix}-store"), "$STORE").replace(&format!("{nix}/bin/nix"), "$NIX");
     }
-    let text = text.replace(root.as_str(), "$WORK").replace(temp.as_str(), "$TEMP").replace(&system(), "$SYSTEM");
+    let text =
+        text.replace(root.as_str(), "$WORK").replace(temp.as_str(), "$TEMP").replace(&system(), "$SYSTEM");
     times(&logs(&hashes(&text)))
 }
 
@@ -34,7 +35,10 @@ fn hashes(text: &str) -> String {
 fn logs(text: &str) -> String {
     let mut res = String::new();
     for line in text.split_inclusive('\n') {
-        match line.split_once("target/xtask/logs/").and_then(|(head, tail)| Some((head, tail.split_once(".log")?))) {
+        match line
+            .split_once("target/xtask/logs/")
+            .and_then(|(head, tail)| Some((head, tail.split_once(".log")?)))
+        {
             Some((head, (name, rest))) => {
                 let name = name.rsplit_once('-').map_or(name, |it| it.0);
                 res.push_str(&format!("{head}target/xtask/logs/{name}-HASH.log{rest}"));

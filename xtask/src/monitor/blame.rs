@@ -1,0 +1,75 @@
+//! Whose fault an error of Nix is, and why, in plain words.
+
+/// Whose fault an error message says it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    Own {
+        drv: String,
+        reason: String,
+    },
+    /// The derivation named is a victim: the culprit has a message of its own.
+    Dependency,
+    Nobody,
+}
+
+impl Blame {
+    pub(super) fn of(text: &str) -> Blame {
+        let first = text.lines().next().unwrap_or_default();
+        // `build of 'A.drv^out', 'B.drv^out' failed` sums up what was already told.
+        let cascade = first.contains("dependencies of derivation")
+            || first.contains("dependency of derivation")
+            || text.contains("dependency failed")
+            || text.contains("dependencies failed")
+            || (first.starts_with("build of ") && first.ends_with(" failed"));
+        if cascade {
+            return Blame::Dependency;
+        }
+        let Some(drv) = derivation_in(first) else { return Blame::Nobody };
+        let words =
+            ["builder for", "Cannot build", "hash mismatch", "timed out", "failed", "required to build"];
+        if !words.iter().any(|it| first.contains(it)) {
+            return Blame::Nobody;
+        }
+        let reason = match text.split_once("Reason:") {
+            Some((_, reason)) => {
+                reason.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
+            }
+            None => first
+                .trim_end_matches(';')
+                .replace(&format!(" '{drv}':"), ":")
+                .replace(&format!("'{drv}'"), "it"),
+        };
+        let mut reason = plainly(&reason);
+        // A hash mismatch says the two hashes in the lines that follow, and they are what one needs.
+        if first.contains("hash mismatch") {
+            for line in text.lines().skip(1) {
+                reason.push_str(&format!("\n  {}", line.trim()));
+            }
+        }
+        Blame::Own { drv, reason }
+    }
+}
+
+/// The first `/nix/store/….drv` of a line, in either kind of quotes.
+pub(super) fn derivation_in(line: &str) -> Option<String> {
+    let start = line.find("/nix/store/")?;
+    let path = line[start..].split(['\'', '"', ' ', '^', ';', ',']).next()?;
+    path.ends_with(".drv").then(|| path.to_owned())
+}
+
+/// Nix's words, where they are about the derivation whose name stands before them.
+fn plainly(reason: &str) -> String {
+    let reason = reason.trim().trim_start_matches("builder for it ").trim_start_matches("builder ");
+    let code = reason.strip_prefix("failed with ").unwrap_or(reason);
+    if code.starts_with("exit code") {
+        return format!("its builder ended with {code}");
+    }
+    match reason
+        .strip_prefix("failed to produce output path for output ")
+        .and_then(|it| it.split('\'').nth(1))
+    {
+        Some(output) => format!("its builder did not make the output `{output}`"),
+        None if reason.starts_with("failed") => format!("its builder {reason}"),
+        None => reason.to_owned(),
+    }
+}
