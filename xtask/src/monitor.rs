@@ -1,13 +1,15 @@
 //! What Nix is doing, concluded from its events: which builds run, what is downloaded, what failed and why.
 //! Draws nothing.
 
+mod blame;
+#[cfg(test)]
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::nix::event::{Activity, Event, Progress};
 use blame::{Blame, derivation_in};
-
-mod blame;
 
 /// How many of a builder's last lines are kept for the report of its failure.
 pub const TAIL: usize = 40;
@@ -328,6 +330,3 @@ impl Monitor {
         res
     }
 }
-
-#[cfg(test)]
-mod tests;

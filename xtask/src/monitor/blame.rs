@@ -1,4 +1,4 @@
-//! Whose fault an error of Nix is, and why, in plain words.
+//! What an error message of Nix says of whose fault it is.
 
 /// Whose fault an error message says it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +34,12 @@ impl Blame {
             Some((_, reason)) => {
                 reason.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
             }
-            None => first
-                .trim_end_matches(';')
-                .replace(&format!(" '{drv}':"), ":")
-                .replace(&format!("'{drv}'"), "it"),
+            None => first.trim_end_matches(';').replace(&format!("'{drv}'"), "it"),
         };
         let mut reason = plainly(&reason);
-        // A hash mismatch says the two hashes in the lines that follow, and they are what one needs.
+        // The two hashes are in the lines that follow, and they are what one needs.
         if first.contains("hash mismatch") {
+            "what it fetched has another hash than declared".clone_into(&mut reason);
             for line in text.lines().skip(1) {
                 reason.push_str(&format!("\n  {}", line.trim()));
             }
@@ -71,5 +69,47 @@ fn plainly(reason: &str) -> String {
         Some(output) => format!("its builder did not make the output `{output}`"),
         None if reason.starts_with("failed") => format!("its builder {reason}"),
         None => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(reason: &str) -> Blame {
+        Blame::Own { drv: "/nix/store/x-a.drv".to_owned(), reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn both_versions() {
+        let (old, new) =
+            ("builder for '/nix/store/x-a.drv' failed", "Cannot build '/nix/store/x-a.drv'.\nReason:");
+        for (text, want) in [
+            (
+                format!("{old} with exit code 3;\n last 25 log lines:"),
+                own("its builder ended with exit code 3"),
+            ),
+            (
+                format!("{new} builder failed with exit code 3.\nOutput paths:"),
+                own("its builder ended with exit code 3"),
+            ),
+            (format!("{new} 1 dependency failed.\nOutput paths:"), Blame::Dependency),
+            (
+                "1 dependencies of derivation '/nix/store/x-a.drv' failed to build".to_owned(),
+                Blame::Dependency,
+            ),
+            ("build of '/nix/store/x-a.drv^out' failed".to_owned(), Blame::Dependency),
+            ("undefined variable 'x'".to_owned(), Blame::Nobody),
+        ] {
+            assert_eq!(Blame::of(&text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_mismatch_tells_the_hashes() {
+        let text = "hash mismatch in fixed-output derivation '/nix/store/x-a.drv':\n  specified: sha256-A\n     got:    sha256-B";
+        let want =
+            own("what it fetched has another hash than declared\n  specified: sha256-A\n  got:    sha256-B");
+        assert_eq!(Blame::of(text), want);
     }
 }

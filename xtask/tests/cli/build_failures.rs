@@ -107,7 +107,8 @@ fn an_output_that_was_not_made() {
           full log: $WORK/target/xtask/logs/default-HASH.log
         name     path  size  time  status
         default  -     -     -     failed
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Recorded streams of both versions, and what is concluded from them.
+//! Recorded streams of both versions, and what was concluded from them.
 
 use expect_test::{Expect, expect};
 
