@@ -36,7 +36,7 @@ impl Blame {
             }
             None => first.trim_end_matches(';').replace(&format!("'{drv}'"), "it"),
         };
-        let mut reason = plainly(&reason);
+        let mut reason = platform(text).unwrap_or_else(|| plainly(&reason));
         // The two hashes are in the lines that follow, and they are what one needs.
         if first.contains("hash mismatch") {
             "what it fetched has another hash than declared".clone_into(&mut reason);
@@ -53,6 +53,18 @@ pub(super) fn derivation_in(line: &str) -> Option<String> {
     let start = line.find("/nix/store/")?;
     let path = line[start..].split(['\'', '"', ' ', '^', ';', ',']).next()?;
     path.ends_with(".drv").then(|| path.to_owned())
+}
+
+/// A derivation for another kind of machine, in the words of 2.34 and of those before.
+fn platform(text: &str) -> Option<String> {
+    let quoted = |after: &str| text.split_once(after)?.1.split('\'').next();
+    let (needed, here) = match (quoted("Required system: '"), quoted("Current system: '")) {
+        (Some(needed), Some(here)) => (needed, here),
+        _ if text.contains("is required to build") => (quoted("a '")?, quoted("but I am a '")?),
+        _ => return None,
+    };
+    // The same system, but without a feature such as kvm, is another matter.
+    (needed != here).then(|| format!("it needs a {needed} machine to build on, and this one is {here}"))
 }
 
 /// Nix's words, where they are about the derivation whose name stands before them.

@@ -193,7 +193,17 @@ fn a_file_that_git_does_not_know() {
     let run = sandbox.run("build").bad();
     assert!(run.stderr.contains("data.txt"), "{}", run.text());
     match suite().as_str() {
-        "sid" => expect![[""]].assert_eq(&run.stderr),
+        "sid" => expect![[r#"
+            default cannot be evaluated:
+              Path 'data.txt' in the repository "$WORK" is not tracked by Git.
+  
+              To make it visible to Nix, run:
+  
+              git -C "$WORK" add "data.txt"
+            name     path  size  time  status
+            default  -     -     -     failed
+        "#]]
+        .assert_eq(&run.stderr),
         _ => expect![[r#"
             default cannot be evaluated:
               path '$STORE/nix/store/HASH-source/data.txt' does not exist
