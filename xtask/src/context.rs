@@ -207,6 +207,10 @@ impl Context {
             }
         })?;
         ui.clear();
+        for change in monitor.end() {
+            logs.change(&change);
+            ui.change(&change);
+        }
         logs.warnings().iter().for_each(|it| ui.warning(it));
         Ok(Call { exit, monitor })
     }

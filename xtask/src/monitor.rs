@@ -37,9 +37,11 @@ pub struct Monitor {
     totals: BTreeMap<u64, Progress>,
     builds_total: BTreeSet<u64>,
     ended: BTreeMap<String, Build>,
-    /// Ends of builds that Nix has counted, and that no `stop` was matched with yet.
+    /// Ends of builds that Nix has counted, and that are not yet known to be those of a certain build.
     succeeded: u64,
     failed: u64,
+    /// Builds that have stopped, one way or the other: only an error message tells which.
+    undecided: BTreeMap<String, Duration>,
 }
 
 /// A build that runs, or ran.
@@ -110,10 +112,7 @@ impl Monitor {
                     .for_each(|it| it.phase = Some(phase.clone()));
                 None
             }
-            Event::Progress { id, progress } => {
-                self.progress(*id, *progress);
-                None
-            }
+            Event::Progress { id, progress } => self.progress(*id, *progress, now),
             Event::Message { level, text, root } => self.message(*level, text, root.as_deref()),
             Event::Plain(text) => Some(Change::Plain(text.clone())),
             Event::Tick | Event::Ignored => None,
@@ -178,17 +177,38 @@ impl Monitor {
             return None;
         }
         self.ended.insert(drv.clone(), build);
-        // `stop` has no status, but Nix raises its counts just before the stop of a build that ended by itself.
-        if self.succeeded > 0 {
+        // `stop` has no status, and those of the builds that were asked for come at the very end, in any order.
+        match (self.succeeded, self.failed) {
+            (0, 0) => Some(Change::Cancelled { drv }),
+            (_, 0) => {
+                self.succeeded -= 1;
+                self.built.insert(drv.clone(), took);
+                Some(Change::Finished { drv, took })
+            }
+            _ if self.failures.iter().any(|it| it.drv == drv) => {
+                self.failed -= 1;
+                Some(Change::Failed { drv, took })
+            }
+            _ => {
+                self.undecided.insert(drv, took);
+                None
+            }
+        }
+    }
+
+    /// Nix has said all it had to say: what is left undecided has not failed.
+    pub fn end(&mut self) -> Vec<Change> {
+        let mut res = Vec::new();
+        for (drv, took) in std::mem::take(&mut self.undecided) {
+            if self.succeeded == 0 {
+                res.push(Change::Cancelled { drv });
+                continue;
+            }
             self.succeeded -= 1;
             self.built.insert(drv.clone(), took);
-            return Some(Change::Finished { drv, took });
+            res.push(Change::Finished { drv, took });
         }
-        if self.failed > 0 {
-            self.failed -= 1;
-            return Some(Change::Failed { drv, took });
-        }
-        Some(Change::Cancelled { drv })
+        res
     }
 
     fn log(&mut self, id: u64, line: &str) -> Option<Change> {
@@ -201,22 +221,56 @@ impl Monitor {
         Some(Change::Line { drv: build.drv.clone(), line: line.to_owned() })
     }
 
-    fn progress(&mut self, id: u64, progress: Progress) {
+    fn progress(&mut self, id: u64, progress: Progress, now: Instant) -> Option<Change> {
         if let Some((_, known)) = self.copies.get_mut(&id) {
             *known = progress;
-        } else if self.builds_total.contains(&id) {
-            let before = self.totals.insert(id, progress).unwrap_or_default();
-            self.succeeded += progress.done.saturating_sub(before.done);
-            self.failed += progress.failed.saturating_sub(before.failed);
+            return None;
         }
+        if !self.builds_total.contains(&id) {
+            return None;
+        }
+        let before = self.totals.insert(id, progress).unwrap_or_default();
+        let succeeded = progress.done.saturating_sub(before.done);
+        let failed = progress.failed.saturating_sub(before.failed);
+        // Where only one build runs, it is the one that has ended, whenever its `stop` may come.
+        match self.only_build() {
+            Some(drv) if succeeded + failed == 1 => {
+                let took = self.settle(&drv, now);
+                if failed == 1 {
+                    return Some(Change::Failed { drv, took });
+                }
+                self.built.insert(drv.clone(), took);
+                Some(Change::Finished { drv, took })
+            }
+            _ => {
+                self.succeeded += succeeded;
+                self.failed += failed;
+                None
+            }
+        }
+    }
+
+    fn only_build(&self) -> Option<String> {
+        let drv = &self.builds.values().next()?.drv;
+        let alone = self.builds.values().all(|it| it.drv == *drv) && self.succeeded + self.failed == 0;
+        alone.then(|| drv.clone())
+    }
+
+    /// Takes a build off the list of those that run. Of the two halves of a remote build, one has the log.
+    fn settle(&mut self, drv: &str, now: Instant) -> Duration {
+        let (halves, others) = std::mem::take(&mut self.builds).into_iter().partition(|it| it.1.drv == drv);
+        self.builds = others;
+        let halves: BTreeMap<u64, Build> = halves;
+        let since = halves.values().map(|it| it.since).min().unwrap_or(now);
+        if let Some(build) = halves.into_values().max_by_key(|it| it.lines) {
+            self.ended.insert(drv.to_owned(), build);
+        }
+        now.saturating_duration_since(since)
     }
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
         match level {
-            0 => {
-                self.error(root.unwrap_or(text));
-                None
-            }
+            0 => self.error(root.unwrap_or(text)),
             1 => {
                 let text = text.trim().trim_start_matches("warning:").trim().to_owned();
                 self.warnings.insert(text.clone()).then_some(Change::Warning(text))
@@ -233,31 +287,35 @@ impl Monitor {
         }
     }
 
-    fn error(&mut self, text: &str) {
+    /// What an error is about. It may tell which of several builds has failed.
+    fn error(&mut self, text: &str) -> Option<Change> {
         let text = text.trim().trim_start_matches("error:").trim();
         match Blame::of(text) {
-            Blame::Own { drv, reason } => {
-                if self.failures.iter().any(|it| it.drv == drv) {
-                    return;
-                }
-                // A single failure is only told at the very end, after its build has stopped.
-                let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
-                let build = running.or(self.ended.get(&drv));
-                self.built.remove(&drv);
-                self.failures.push(Failure {
-                    reason,
-                    tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
-                    lines: build.map_or(0, |it| it.lines),
-                    drv,
-                });
-            }
+            Blame::Own { drv, reason } => return self.blame(drv, reason),
             Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
-            Blame::Nobody => {
-                if !self.errors.iter().any(|it| it == text) {
-                    self.errors.push(text.to_owned());
-                }
-            }
+            Blame::Nobody if self.errors.iter().any(|it| it == text) => {}
+            Blame::Nobody => self.errors.push(text.to_owned()),
         }
+        None
+    }
+
+    fn blame(&mut self, drv: String, reason: String) -> Option<Change> {
+        if self.failures.iter().any(|it| it.drv == drv) {
+            return None;
+        }
+        // A single failure is only told at the very end, after its build has stopped.
+        let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
+        let build = running.or(self.ended.get(&drv));
+        self.built.remove(&drv);
+        self.failures.push(Failure {
+            reason,
+            tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
+            lines: build.map_or(0, |it| it.lines),
+            drv: drv.clone(),
+        });
+        let took = self.undecided.remove(&drv)?;
+        self.failed = self.failed.saturating_sub(1);
+        Some(Change::Failed { drv, took })
     }
 
     /// Bytes that were copied and that are to be copied, over the running copies.

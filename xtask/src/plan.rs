@@ -24,6 +24,8 @@ pub enum Step {
     /// Whether paths are valid, and their sizes.
     PathInfo {
         paths: Vec<String>,
+        /// Newer versions want the form of their answer to be named.
+        name_format: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -95,7 +97,13 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths } => argv.push(["path-info", "--json"]).push(paths),
+            Step::PathInfo { paths, name_format } => {
+                argv.push(["path-info", "--json"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push(paths)
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -329,10 +337,10 @@ mod tests {
             "#]],
         );
         check(
-            Step::PathInfo { paths: text(&["/nix/store/x"]) },
+            Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
             &settings,
             expect![[r#"
-            nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+            nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
         "#]],
         );
         check(

@@ -34,15 +34,9 @@ impl Blame {
             Some((_, reason)) => {
                 reason.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
             }
-            None => first.trim_end_matches(';').replace(&format!("'{drv}'"), "").replace("  ", " "),
+            None => first.trim_end_matches(';').replace(&format!("'{drv}'"), "it"),
         };
-        let reason = reason.trim_start_matches("builder for failed with").trim();
-        let reason = reason.trim_start_matches("builder failed with").trim();
-        let mut reason = if reason.starts_with("exit code") {
-            format!("its builder ended with {reason}")
-        } else {
-            reason.to_owned()
-        };
+        let mut reason = platform(text).unwrap_or_else(|| plainly(&reason));
         // The two hashes are in the lines that follow, and they are what one needs.
         if first.contains("hash mismatch") {
             "what it fetched has another hash than declared".clone_into(&mut reason);
@@ -59,6 +53,35 @@ pub(super) fn derivation_in(line: &str) -> Option<String> {
     let start = line.find("/nix/store/")?;
     let path = line[start..].split(['\'', '"', ' ', '^', ';', ',']).next()?;
     path.ends_with(".drv").then(|| path.to_owned())
+}
+
+/// A derivation for another kind of machine, in the words of 2.34 and of those before.
+fn platform(text: &str) -> Option<String> {
+    let quoted = |after: &str| text.split_once(after)?.1.split('\'').next();
+    let (needed, here) = match (quoted("Required system: '"), quoted("Current system: '")) {
+        (Some(needed), Some(here)) => (needed, here),
+        _ if text.contains("is required to build") => (quoted("a '")?, quoted("but I am a '")?),
+        _ => return None,
+    };
+    // The same system, but without a feature such as kvm, is another matter.
+    (needed != here).then(|| format!("it needs a {needed} machine to build on, and this one is {here}"))
+}
+
+/// Nix's words, where they are about the derivation whose name stands before them.
+fn plainly(reason: &str) -> String {
+    let reason = reason.trim().trim_start_matches("builder for it ").trim_start_matches("builder ");
+    let code = reason.strip_prefix("failed with ").unwrap_or(reason);
+    if code.starts_with("exit code") {
+        return format!("its builder ended with {code}");
+    }
+    match reason
+        .strip_prefix("failed to produce output path for output ")
+        .and_then(|it| it.split('\'').nth(1))
+    {
+        Some(output) => format!("its builder did not make the output `{output}`"),
+        None if reason.starts_with("failed") => format!("its builder {reason}"),
+        None => reason.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ fn check(recorded: &str, expect: Expect) {
     for line in std::fs::read(path).unwrap().split(|it| *it == b'\n') {
         monitor.event(&event::parse(line), Instant::now());
     }
+    monitor.end();
     let short = |drv: &str| drv[44..].to_owned();
     let mut res = format!("planned {}\n", monitor.planned);
     for drv in monitor.built.keys() {

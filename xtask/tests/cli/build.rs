@@ -49,11 +49,11 @@ fn without_a_default_no_name_means_all() {
         $STORE/nix/store/HASH-two
         --- stderr
         build   one
-        build   two
-        build   three
-        done    two in T s
-        done    three in T s
         done    one in T s
+        build   two
+        done    two in T s
+        build   three
+        done    three in T s
         name   path          size   time   status
         one    result-one    120 B  T s  built
         three  result-three  160 B  T s  built

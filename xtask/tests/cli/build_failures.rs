@@ -82,10 +82,10 @@ fn with_keep_going_every_failure_is_told_and_what_is_good_is_built() {
     let run = sandbox.run("build --keep-going").bad();
     let table: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("name ")).collect();
     expect![[r#"
-        name   path         size   time  status
-        bad    -            -      -     failed
-        good   result-good  120 B  -     was there
-        worse  -            -      -     failed"#]]
+        name   path         size   time   status
+        bad    -            -      -      failed
+        good   result-good  120 B  T s  built
+        worse  -            -      -      failed"#]]
     .assert_eq(&table.join("\n"));
     let run =
         run.says("bad: its builder ended with exit code 1").says("worse: its builder ended with exit code 2");
@@ -102,12 +102,13 @@ fn an_output_that_was_not_made() {
         --- stderr
         build   default
         failed  default after T s
-        default: builder for failed to produce output path for output 'out' at '$STORE/nix/store/HASH-default.drv.chroot/root/nix/store/HASH-default'
+        default: its builder did not make the output `out`
           > I forgot
           full log: $WORK/target/xtask/logs/default-HASH.log
         name     path  size  time  status
         default  -     -     -     failed
-    "#]].assert_eq(&sandbox.run("build").bad().text());
+    "#]]
+    .assert_eq(&sandbox.run("build").bad().text());
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn a_builder_that_kills_itself() {
         --- stderr
         build   default
         failed  default after T s
-        default: builder for failed due to signal 11 (Segmentation fault)
+        default: its builder failed due to signal 11 (Segmentation fault)
         name     path  size  time  status
         default  -     -     -     failed
     "#]]
@@ -192,10 +193,21 @@ fn a_file_that_git_does_not_know() {
     let run = sandbox.run("build").bad();
     assert!(run.stderr.contains("data.txt"), "{}", run.text());
     match suite().as_str() {
-        "sid" => expect![[""]].assert_eq(&run.stderr),
+        "sid" => expect![[r#"
+            default cannot be evaluated:
+              Path 'data.txt' in the repository "$WORK" is not tracked by Git.
+  
+              To make it visible to Nix, run:
+  
+              git -C "$WORK" add "data.txt"
+            name     path  size  time  status
+            default  -     -     -     failed
+        "#]]
+        .assert_eq(&run.stderr),
         _ => expect![[r#"
             default cannot be evaluated:
               path '$STORE/nix/store/HASH-source/data.txt' does not exist
+              hint: git does not know `data.txt`, so Nix cannot see it; run `git add --intent-to-add data.txt`
             name     path  size  time  status
             default  -     -     -     failed
         "#]]

@@ -87,8 +87,10 @@ fn a_lock_that_does_not_fit() {
     assert!(run.stderr.contains("lock"), "{}", run.text());
     expect![[r#"
         flake 'git+file://$WORK' requires lock file changes but they're not allowed due to '--no-update-lock-file'
+        hint: flake.lock is missing or does not match flake.nix; run `$NIX flake lock .`, look at the change, commit it
         .: evaluation, checks
         flake 'git+file://$WORK' requires lock file changes but they're not allowed due to '--no-update-lock-file'
+        hint: flake.lock is missing or does not match flake.nix; run `$NIX flake lock .`, look at the change, commit it
         flake        check               time   result
         (all files)  format              T s  good
         .            lock                T s  failed

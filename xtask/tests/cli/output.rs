@@ -85,7 +85,7 @@ fn a_terminal_shows_bars_and_cleans_them_away() {
     let screen = terminal.shows("default  building");
     expect![[r#"
         * built 1 of 2, T s
-          default  building  T s"#]]
+            default  building  T s"#]]
     .assert_eq(&moving(&sandbox.plain(&screen)));
     std::fs::write(&gate, "go\n").unwrap();
     let (code, screen) = terminal.end();
