@@ -32,5 +32,7 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/unprivileged.rs"]
+mod unprivileged;
 #[path = "cli/workspace.rs"]
 mod workspace;
