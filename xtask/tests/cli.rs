@@ -18,6 +18,8 @@ mod build_scripted;
 mod check;
 #[path = "cli/fmt.rs"]
 mod fmt;
+#[path = "cli/fmt_alejandra4.rs"]
+mod fmt_alejandra4;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
 #[path = "cli/nix_2_8.rs"]
@@ -32,6 +34,8 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/source.rs"]
+mod source;
 #[path = "cli/unprivileged.rs"]
 mod unprivileged;
 #[path = "cli/workspace.rs"]
