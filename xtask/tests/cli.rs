@@ -32,3 +32,5 @@ mod shell;
 mod shell_interactive;
 #[path = "cli/workspace.rs"]
 mod workspace;
+#[path = "cli/ci.rs"]
+mod ci;
