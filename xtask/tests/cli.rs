@@ -16,6 +16,8 @@ mod build_names;
 mod build_scripted;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/ci.rs"]
+mod ci;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/interrupt.rs"]
@@ -32,5 +34,3 @@ mod shell;
 mod shell_interactive;
 #[path = "cli/workspace.rs"]
 mod workspace;
-#[path = "cli/ci.rs"]
-mod ci;

@@ -76,7 +76,8 @@ const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
 
-const FORBIDDEN: &[&str] = &["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "#[allow(", "#![allow(", "cfg(target_os"];
+const FORBIDDEN: &[&str] =
+    &["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "#[allow(", "#![allow(", "cfg(target_os"];
 
 /// Mirrors and registries are the machine's business; written apart, so that this file has none of them.
 const HOSTS: &[[&str; 2]] = &[
@@ -108,7 +109,11 @@ fn tracked() -> Vec<String> {
 /// Code without comments and without the tests at the foot of the file.
 fn code(text: &str) -> Vec<(usize, &str)> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().enumerate().map(|(n, it)| (n + 1, it)).filter(|it| !it.1.trim_start().starts_with("//")).collect()
+    text.lines()
+        .enumerate()
+        .map(|(n, it)| (n + 1, it))
+        .filter(|it| !it.1.trim_start().starts_with("//"))
+        .collect()
 }
 
 /// Rules for any Rust file; the path is relative to the root.
@@ -118,7 +123,9 @@ fn rust(path: &str, text: &str) -> Vec<String> {
         res.push(format!("{path}: the first line must say what the file is: `//! …`"));
     }
     for (line, content) in code(text) {
-        for word in FORBIDDEN.iter().filter(|it| content.contains(**it) && !content.contains(&format!("\"{it}"))) {
+        for word in
+            FORBIDDEN.iter().filter(|it| content.contains(**it) && !content.contains(&format!("\"{it}")))
+        {
             res.push(format!("{path}:{line}: `{word}`"));
         }
     }
@@ -135,12 +142,16 @@ fn long_functions(text: &str) -> Vec<(usize, String, usize)> {
     for (n, line) in text.lines().enumerate() {
         let body = line.trim_start();
         let indent = &line[..line.len() - body.len()];
-        let words: Vec<&str> = body.split_whitespace().take_while(|it| !it.contains('(') || it.starts_with("pub(")).collect();
+        let words: Vec<&str> =
+            body.split_whitespace().take_while(|it| !it.contains('(') || it.starts_with("pub(")).collect();
         let is_function = body.contains('(')
-            && words.iter().all(|it| it.starts_with("pub") || ["fn", "const", "async", "unsafe"].contains(it))
+            && words
+                .iter()
+                .all(|it| it.starts_with("pub") || ["fn", "const", "async", "unsafe"].contains(it))
             && words.contains(&"fn");
         if is_function && !body.ends_with(';') && !body.ends_with('}') {
-            let name = body.split("fn ").nth(1).unwrap_or_default().split(['(', '<']).next().unwrap_or_default();
+            let name =
+                body.split("fn ").nth(1).unwrap_or_default().split(['(', '<']).next().unwrap_or_default();
             open = Some((n, indent.to_owned(), name.to_owned()));
         }
         if let Some((start, at, name)) = &open
@@ -183,7 +194,9 @@ fn source(path: &str, text: &str) -> Vec<String> {
         }
         if path != "plan.rs" && !SPELL_OPTIONS.iter().any(|it| it.0 == path) {
             let spelled = NIX_OPTIONS.iter().filter(|it| spells(content, it));
-            res.extend(spelled.map(|it| format!("src/{path}:{line}: `{it}` is an option of Nix; only plan.rs spells them")));
+            res.extend(spelled.map(|it| {
+                format!("src/{path}:{line}: `{it}` is an option of Nix; only plan.rs spells them")
+            }));
         }
     }
     res
@@ -196,7 +209,8 @@ fn uses(line: &str) -> Vec<&str> {
         let list = rest.strip_prefix('{').map_or(rest, |it| it.split('}').next().unwrap_or_default());
         let names = if rest.starts_with('{') { list.split(',').collect() } else { vec![list] };
         for name in names {
-            let end = name.trim().find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(name.trim().len());
+            let end =
+                name.trim().find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(name.trim().len());
             let name = &name.trim()[..end];
             // Types at the top of the crate are none of its parts.
             if name.starts_with(|it: char| it.is_lowercase()) {
@@ -210,7 +224,8 @@ fn uses(line: &str) -> Vec<&str> {
 /// Not as the end of a longer name: `eprintln!(` is found by itself, `product::` is not `duct::`.
 fn has_word(line: &str, word: &str) -> bool {
     let before = |at: usize| line[..at].chars().next_back();
-    line.match_indices(word).any(|(at, _)| before(at).is_none_or(|it| !it.is_alphanumeric() && it != '_' || it == 'e'))
+    line.match_indices(word)
+        .any(|(at, _)| before(at).is_none_or(|it| !it.is_alphanumeric() && it != '_' || it == 'e'))
 }
 
 /// As a word of a command, not in backticks as a message names our own.
@@ -218,7 +233,9 @@ fn spells(line: &str, option: &str) -> bool {
     line.match_indices(option).any(|(at, _)| {
         let after = line[at + option.len()..].chars().next();
         let before = line[..at].chars().next_back();
-        !after.is_some_and(|it| it.is_alphanumeric() || it == '-') && matches!(before, Some('"' | ' ')) && line.contains('"')
+        !after.is_some_and(|it| it.is_alphanumeric() || it == '-')
+            && matches!(before, Some('"' | ' '))
+            && line.contains('"')
     })
 }
 
@@ -227,12 +244,18 @@ fn files() {
     let mut broken = Vec::new();
     for path in tracked() {
         let stem = |it: &str| it.split('.').next().unwrap_or_default().to_lowercase();
-        if path.split('/').any(|it| ["util", "utils", "helper", "helpers", "common", "misc"].contains(&stem(it).as_str())) {
+        if path
+            .split('/')
+            .any(|it| ["util", "utils", "helper", "helpers", "common", "misc"].contains(&stem(it).as_str()))
+        {
             broken.push(format!("{path}: a name that says nothing"));
         }
         let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
-        let ours = path.starts_with("xtask/src") || path.starts_with("xtask/tests") || path.starts_with("xtask/examples");
-        let is_code = !path.contains("/fixtures/") && ((ours && path.ends_with(".rs")) || path.ends_with(".nix"));
+        let ours = path.starts_with("xtask/src")
+            || path.starts_with("xtask/tests")
+            || path.starts_with("xtask/examples");
+        let is_code =
+            !path.contains("/fixtures/") && ((ours && path.ends_with(".rs")) || path.ends_with(".nix"));
         let lines = text.lines().count();
         if is_code && lines > LONGEST_FILE {
             broken.push(format!("{path}: {lines} lines; {LONGEST_FILE} are the most"));

@@ -19,7 +19,8 @@ fn the_jobs_that_there_are() {
         test
         test-sid
         check
-    "#]].assert_eq(&a_crate("").run("ci -n").good().stdout);
+    "#]]
+    .assert_eq(&a_crate("").run("ci -n").good().stdout);
 }
 
 #[test]
@@ -40,6 +41,7 @@ fn only_the_jobs_asked_for() {
     let table: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("job ")).collect();
     expect![[r#"
         job      time   result
-        rustfmt  T s  good"#]].assert_eq(&table.join("\n"));
+        rustfmt  T s  good"#]]
+    .assert_eq(&table.join("\n"));
     sandbox.run("ci rustfnt").wrong_usage();
 }
