@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::System;
 
@@ -220,6 +220,12 @@ pub fn quoted(word: &str) -> String {
         _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
         _ => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// The options that replace an input by a directory, for one call.
+#[must_use]
+pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
+    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }
 
 /// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is

@@ -83,10 +83,11 @@ impl Ui {
         match change {
             Change::Warning(text) => {
                 // Every command in a tree that is being worked on says so.
-                // The second advises an option of Nix, of which there is no use here. What is not accepted from a
+                // The second advises an option of Nix, of which there is no use here; the third is what `--src` is for. What is not accepted from a
                 // `nixConfig` we have said ourselves, with the difference.
                 let dull = text.ends_with("is dirty")
                     || text.starts_with("The check omitted these")
+                    || text.starts_with("not writing modified lock file")
                     || text.contains("untrusted flake configuration setting");
                 if !dull || self.style.verbose {
                     self.warning(text);
@@ -136,8 +137,8 @@ impl Ui {
         if let Some(code) = report.code {
             return ExitCode::from(code);
         }
-        for note in &report.notes {
-            self.talk(note);
+        if !self.style.quiet || !report.ok {
+            report.notes.iter().for_each(|it| self.talk(it));
         }
         if self.style.json {
             self.data(&format!("{:#}", report.json));

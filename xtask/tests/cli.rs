@@ -22,6 +22,8 @@ mod ci;
 mod fmt;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
+#[path = "cli/nix_2_8.rs"]
+mod nix_2_8;
 #[path = "cli/no_nix.rs"]
 mod no_nix;
 #[path = "cli/output.rs"]
