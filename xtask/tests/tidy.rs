@@ -122,7 +122,8 @@ fn rust(path: &str, text: &str) -> Vec<String> {
     if !text.starts_with("//!") {
         res.push(format!("{path}: the first line must say what the file is: `//! …`"));
     }
-    for (line, content) in code(text) {
+    // This file names them.
+    for (line, content) in code(text).into_iter().filter(|_| path != "xtask/tests/tidy.rs") {
         for word in
             FORBIDDEN.iter().filter(|it| content.contains(**it) && !content.contains(&format!("\"{it}")))
         {
