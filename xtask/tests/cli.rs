@@ -1,4 +1,5 @@
 //! The binary as users run it, on real workspaces with a real Nix.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the tests start the binary, and read their own environment")]
 
 #[path = "support/mod.rs"]
