@@ -1,4 +1,5 @@
 //! The binary as users run it, on real workspaces with a real Nix.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the tests start the binary, and read their own environment")]
 
 #[path = "support/mod.rs"]
@@ -16,6 +17,8 @@ mod build_names;
 mod build_scripted;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/ci.rs"]
+mod ci;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
