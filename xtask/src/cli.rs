@@ -13,6 +13,7 @@ use crate::tasks::build::Build;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
+use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::ui::{Style, Ui};
@@ -63,6 +64,7 @@ enum Task {
     Shell(Shell),
     Fmt(Fmt),
     Check(Check),
+    Lock(Lock),
     Ci(Ci),
 }
 
@@ -82,6 +84,7 @@ impl Task {
             Task::Shell(it) => it.run(cx),
             Task::Fmt(it) => it.run(cx),
             Task::Check(it) => it.run(cx),
+            Task::Lock(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

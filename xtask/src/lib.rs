@@ -7,6 +7,7 @@ pub mod format;
 pub mod hints;
 pub mod host;
 pub mod inventory;
+pub mod locks;
 pub mod logs;
 pub mod monitor;
 pub mod nix;

@@ -4,5 +4,6 @@ pub mod build;
 pub mod check;
 pub mod ci;
 pub mod fmt;
+pub mod lock;
 pub mod run;
 pub mod shell;
