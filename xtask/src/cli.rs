@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
+use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::check::Check;
@@ -16,6 +17,7 @@ use crate::tasks::fmt::Fmt;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
 
@@ -64,6 +66,7 @@ enum Task {
     Shell(Shell),
     Fmt(Fmt),
     Check(Check),
+    Update(Update),
     Lock(Lock),
     Ci(Ci),
 }
@@ -84,6 +87,7 @@ impl Task {
             Task::Shell(it) => it.run(cx),
             Task::Fmt(it) => it.run(cx),
             Task::Check(it) => it.run(cx),
+            Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
@@ -104,7 +108,7 @@ pub(crate) fn main() -> ExitCode {
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
-        Ok(mut cx) => match cli.task.run(&mut cx) {
+        Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
             Ok(report) => cx.ui.finish(&report),
             Err(error) => cx.ui.fail(&error),
         },

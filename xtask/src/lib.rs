@@ -14,6 +14,7 @@ pub mod nix;
 pub mod nix_files;
 pub mod outcome;
 pub mod plan;
+pub mod relock;
 pub mod report;
 pub mod revision;
 pub mod selection;

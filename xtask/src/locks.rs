@@ -4,6 +4,8 @@
 
 mod agreement;
 pub mod calendar;
+pub mod calls;
+pub mod changes;
 mod duplicates;
 mod finding;
 pub mod graph;
@@ -14,6 +16,7 @@ pub mod releases;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod transaction;
 
 pub use agreement::{Shared, shared};
 pub use finding::{Finding, Repair, check};

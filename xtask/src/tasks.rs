@@ -7,3 +7,4 @@ pub mod fmt;
 pub mod lock;
 pub mod run;
 pub mod shell;
+pub mod update;
