@@ -194,7 +194,7 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
         let named = |it: &Utf8Path| it.components().eq(dir.components());
         let path = cx.host.cwd.join(dir).canonicalize_utf8().ok();
         let is = |index: &usize| {
-            path.as_ref().is_some_and(|it| cx.flake_ref(*index).canonicalize_utf8().as_ref() == Ok(it))
+            path.is_some() && cx.flake_ref(*index).canonicalize_utf8().ok() == path
                 || named(&states[*index].dir)
         };
         match (0..states.len()).find(is) {

@@ -108,12 +108,18 @@ fn locks() {
     check(
         Step::Update { flake: "/w".into(), inputs: text(&["a", "b"]), overrides: overrides.clone() },
         &settings,
-        expect![""],
+        expect![[r#"
+            nix flake update a b --flake /w --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+        "#]],
     );
     check(
         Step::Update { flake: "/w".into(), inputs: Vec::new(), overrides: Vec::new() },
         &settings,
-        expect![""],
+        expect![[r#"
+            nix flake update --flake /w --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+        "#]],
     );
-    check(Step::Lock { flake: "/w/a b".into(), overrides }, &settings, expect![""]);
+    check(Step::Lock { flake: "/w/a b".into(), overrides }, &settings, expect![[r#"
+        nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+    "#]]);
 }

@@ -41,12 +41,11 @@ impl Update {
             return Ok(Report::done());
         }
         let files = relock::lock_files(&before, &flakes);
-        let (after, commit) = relock::transact(cx, &files, |cx| {
+        let after = relock::transact(cx, &files, |cx| {
             relock::update(cx, &before, &flakes, &self.inputs)?;
-            let after = readable(cx)?;
-            let commit = if self.commit { commit(cx, &before, &after)? } else { None };
-            Ok((after, commit))
+            readable(cx)
         })?;
+        let commit = if self.commit { commit(cx, &before, &after)? } else { None };
         Ok(report(&changes::changes(&before, &after), commit.as_deref()))
     }
 }
@@ -72,12 +71,11 @@ fn commit(cx: &Context, before: &[State], after: &[State]) -> anyhow::Result<Opt
     }
     let message = changes::commit_message(&changes, calendar::seconds(SystemTime::now()));
     let sh = &cx.sh;
-    cmd!(sh, "git add --intent-to-add -- {files...}").quiet().run().context("cannot commit the locks")?;
-    cmd!(sh, "git commit --quiet --message {message} -- {files...}")
-        .quiet()
-        .ignore_stdout()
-        .run()
-        .context("cannot commit the locks")?;
+    let failed = "the locks are updated, but cannot be committed";
+    let paths = &files;
+    cmd!(sh, "git add --intent-to-add -- {paths...}").quiet().run().context(failed)?;
+    let commit = cmd!(sh, "git commit --quiet --message {message} -- {paths...}").quiet().ignore_stdout();
+    commit.run().context(failed)?;
     Ok(Some(cmd!(sh, "git rev-parse HEAD").quiet().read()?))
 }
 
