@@ -6,3 +6,6 @@ mod support;
 
 #[path = "cli/build.rs"]
 mod build;
+
+#[path = "cli/update.rs"]
+mod update;

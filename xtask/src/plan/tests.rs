@@ -119,7 +119,11 @@ fn locks() {
             nix flake update --flake /w --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
         "#]],
     );
-    check(Step::Lock { flake: "/w/a b".into(), overrides }, &settings, expect![[r#"
+    check(
+        Step::Lock { flake: "/w/a b".into(), overrides },
+        &settings,
+        expect![[r#"
         nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
-    "#]]);
+    "#]],
+    );
 }
