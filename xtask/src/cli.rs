@@ -119,7 +119,6 @@ pub(crate) fn main() -> ExitCode {
 fn context(host: Host, global: Global, ui: Ui, scope: Scope) -> anyhow::Result<Context> {
     let dir = absolute(&host.cwd, &global.directory)?;
     let Global { dry_run, offline, nix, .. } = global;
-    let nix = nix.map(|it| host.cwd.join(it));
     Context::new(host, dir, Globals { dry_run, offline, nix }, ui, scope)
 }
 

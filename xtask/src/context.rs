@@ -207,6 +207,10 @@ impl Context {
             }
         })?;
         ui.clear();
+        for change in monitor.end() {
+            logs.change(&change);
+            ui.change(&change);
+        }
         logs.warnings().iter().for_each(|it| ui.warning(it));
         Ok(Call { exit, monitor })
     }
@@ -320,10 +324,19 @@ impl Call {
         }
         let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
         parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
-        match (parts.is_empty(), self.exit.code) {
-            (false, _) => parts.join("\n"),
-            (true, Some(code)) => format!("nix ended with exit code {code} and said nothing"),
-            (true, None) => "nix was killed".to_owned(),
+        parts.extend(self.silence());
+        parts.join("\n")
+    }
+
+    /// How Nix failed, where it did not say why.
+    #[must_use]
+    pub fn silence(&self) -> Option<String> {
+        let told = !self.monitor.failures.is_empty() || !self.monitor.errors.is_empty();
+        match self.exit.code {
+            _ if told || self.exit.interrupted => None,
+            Some(0) => None,
+            Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
+            None => Some("nix was killed".to_owned()),
         }
     }
 }

@@ -12,8 +12,11 @@ use crate::revision;
 pub fn hint(cx: &Context, error: &str) -> Option<String> {
     if error.contains("requires lock file changes") {
         let dir = in_quotes(error, "flake '").map_or(".", |it| flake_dir(cx, it));
+        // Our own Nix is not on PATH.
+        let nix = cx.nix_found().filter(|it| it.store_root.is_some()).map_or("nix", |it| it.program.as_str());
         return Some(format!(
-            "flake.lock is missing or does not match flake.nix; run `nix flake lock {}`, look at the change, commit it",
+            "flake.lock is missing or does not match flake.nix; run `{} flake lock {}`, look at the change, commit it",
+            quoted(nix),
             quoted(dir)
         ));
     }

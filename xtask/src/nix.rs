@@ -45,6 +45,12 @@ impl Nix {
             None => Utf8PathBuf::from(store_path),
         }
     }
+
+    /// Whether `path-info --json` wants to be told its form: 2.34 warns where it is not, and will refuse later.
+    #[must_use]
+    pub fn names_json_format(&self) -> bool {
+        self.flavour != Flavour::Lix && self.version >= Version::new(2, 34, 0)
+    }
 }
 
 /// `Nix 2.26.3 at /usr/bin/nix (on PATH)`

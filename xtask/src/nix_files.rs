@@ -43,7 +43,7 @@ fn below(cx: &Context, dir: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
         .map(|it| dir.join(it))
         .filter(|it| it.symlink_metadata().is_ok())
         .collect();
-    res.sort();
+    // A file in conflict is listed more than once, one after the other; git sorts.
     res.dedup();
     Ok(res)
 }

@@ -68,6 +68,8 @@ pub struct Outcome {
     /// What Nix said that names no derivation.
     pub errors: Vec<String>,
     pub interrupted: bool,
+    /// Nix failed: then so do we, even when every output happens to be there.
+    pub complained: bool,
 }
 
 impl Outcome {
@@ -77,19 +79,28 @@ impl Outcome {
     /// When Nix cannot be asked.
     pub fn of(cx: &mut Context, selected: Vec<Selected>, call: Option<Call>) -> anyhow::Result<Outcome> {
         let interrupted = call.as_ref().is_some_and(|it| it.exit.interrupted);
+        if interrupted {
+            cx.interrupt.forgive();
+        }
         let went_well = call.as_ref().is_some_and(|it| it.exit.success());
-        let monitor = call.map(|it| it.monitor).unwrap_or_default();
+        let complained = call.is_some() && !went_well;
+        let silence = call.as_ref().and_then(Call::silence);
+        let mut monitor = call.map(|it| it.monitor).unwrap_or_default();
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
         let paths: Vec<StorePath> = packages.flat_map(|it| it.outs.values().cloned()).collect();
         let sizes = Sizes::of(cx, &paths, went_well)?;
-        let products =
+        let products: Vec<Product> =
             selected.into_iter().map(|it| product(cx, it, &monitor, &sizes)).collect::<Result<_, _>>()?;
-        Ok(Outcome { products, failures: monitor.failures, errors: monitor.errors, interrupted })
+        let missing = products.iter().filter(|it| went_well && it.status == Status::NotBuilt);
+        let missing = missing
+            .map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
+        let errors = monitor.errors.drain(..).chain(silence).chain(missing).collect();
+        Ok(Outcome { products, failures: monitor.failures, errors, interrupted, complained })
     }
 
     #[must_use]
     pub fn ok(&self) -> bool {
-        !self.interrupted && self.products.iter().all(|it| it.status.good())
+        !self.interrupted && !self.complained && self.products.iter().all(|it| it.status.good())
     }
 
     /// # Panics

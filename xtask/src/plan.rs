@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::System;
 
@@ -27,6 +27,8 @@ pub enum Step {
     /// Whether paths are valid, and their sizes.
     PathInfo {
         paths: Vec<String>,
+        /// Newer versions want the form of their answer to be named.
+        name_format: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -109,7 +111,13 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths } => argv.push(["path-info", "--json"]).push(paths),
+            Step::PathInfo { paths, name_format } => {
+                argv.push(["path-info", "--json"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push(paths)
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -238,6 +246,12 @@ pub fn quoted(word: &str) -> String {
         _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
         _ => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// The options that replace an input by a directory, for one call.
+#[must_use]
+pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
+    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }
 
 /// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is

@@ -92,7 +92,11 @@ pub(crate) fn run(cx: &mut Context, flake: usize, step: &Step) -> anyhow::Result
     if !call.exit.success() {
         bail!("{}", call.why(cx));
     }
-    Ok(())
+    // Nix says that all is well, and has written nothing.
+    match call.monitor.warnings.iter().find(|it| it.contains("unlocked input")) {
+        Some(warning) => bail!("{warning}: commit the changes there, or name a revision in the URL"),
+        None => Ok(()),
+    }
 }
 
 /// Updates inputs (all when none are named) in these flakes, each input once.

@@ -209,8 +209,8 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-            xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, nix, cache, shell, lock)
-        "#]],
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
+            "#]],
         );
     }
 

@@ -51,10 +51,10 @@ fn others() {
         "#]],
     );
     check(
-        Step::PathInfo { paths: text(&["/nix/store/x"]) },
+        Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
         &settings,
         expect![[r#"
-        nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
     check(

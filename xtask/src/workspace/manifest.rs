@@ -23,6 +23,8 @@ pub struct Manifest {
     #[serde(deserialize_with = "globs")]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub ignore: Vec<String>,
+    /// The flake input that holds the source of what is built here; `--src DIR` replaces it by a local checkout.
+    pub source: Option<String>,
     /// The Nix that is used, and how.
     pub nix: NixSettings,
     /// The binary caches that this workspace trusts.
@@ -77,6 +79,7 @@ impl Default for Manifest {
         Manifest {
             flakes: vec!["**/flake.nix".to_owned()],
             ignore: Vec::new(),
+            source: None,
             nix: NixSettings::default(),
             cache: CacheSettings::default(),
             shell: ShellSettings::default(),
@@ -172,6 +175,7 @@ mod tests {
                 ignore: [
                     "third_party/**",
                 ],
+                source: None,
                 nix: NixSettings {
                     minimum: "2.30.1",
                     sandbox: false,
@@ -223,13 +227,13 @@ mod tests {
         check_errors(
             &texts,
             expect![[r#"
-            xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, nix, cache, shell, lock)
-            xtask.toml:2:1: unknown key `connect_timeout`; did you mean `connect-timeout`? (valid here: minimum, sandbox, connect-timeout)
-            xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, nix, cache, shell, lock)
-            xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
-            xtask.toml:2:1: unknown key `zzz` (valid here: watch)
-            xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys)
-        "#]],
+                xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
+                xtask.toml:2:1: unknown key `connect_timeout`; did you mean `connect-timeout`? (valid here: minimum, sandbox, connect-timeout)
+                xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock)
+                xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
+                xtask.toml:2:1: unknown key `zzz` (valid here: watch)
+                xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys)
+            "#]],
         );
     }
 

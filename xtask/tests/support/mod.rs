@@ -12,11 +12,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+mod flakes;
+mod plain;
+pub(crate) mod scripted;
+pub(crate) mod terminal;
+pub(crate) mod wait;
+
+use flakes::shell_flake;
+pub(crate) use flakes::{flake, system};
 
 /// A git work tree with an `xtask.toml`, a home of its own, and an environment that names no other Nix.
 pub(crate) struct Sandbox {
@@ -92,12 +103,34 @@ impl Sandbox {
 
     /// A flake of raw derivations: each package is a name and the script that its `/bin/sh` runs.
     pub(crate) fn packages(self, packages: &[(&str, &str)]) -> Sandbox {
-        let flake = flake(packages);
+        let flake = flake(&self.nonce(), packages);
         self.file("flake.nix", &flake)
+    }
+
+    /// A flake with a dev shell: Nix attributes of its derivation, and bash code that it sources.
+    pub(crate) fn shell(self, attributes: &str, setup: &str) -> Sandbox {
+        let flake = shell_flake(&self.nonce(), attributes);
+        self.file("shell-setup/setup", setup).file("flake.nix", &flake)
+    }
+
+    /// Makes derivations of this test differ from those of all others, in this run of the tests and before.
+    pub(crate) fn nonce(&self) -> String {
+        let age = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        format!("{} {age}", self.temp.path().display())
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Sandbox {
         self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Lets rustup find its tools from another home.
+    pub(crate) fn rust(mut self) -> Sandbox {
+        for name in ["RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME"] {
+            if let Ok(value) = std::env::var(name) {
+                self = self.env(name, &value);
+            }
+        }
         self
     }
 
@@ -132,13 +165,48 @@ impl Sandbox {
         Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    fn plain(&self, text: &str) -> String {
-        let store = format!("{}/elodin-xtask/nix/{}-store", cache(), suite());
-        let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
-        let text =
-            text.replace(self.root().as_str(), "$WORK").replace(&store, "$STORE").replace(&nix, "$NIX");
-        let text = text.replace(self.temp.path().to_str().unwrap(), "$TEMP");
-        times(&hashes(&text))
+    /// A text with what differs from run to run replaced.
+    pub(crate) fn plain(&self, text: &str) -> String {
+        plain::plain(text, &self.root(), self.temp())
+    }
+
+    pub(crate) fn temp(&self) -> &Utf8Path {
+        Utf8Path::from_path(self.temp.path()).unwrap()
+    }
+
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.env
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        let path = self.root().join(path);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Writes a program.
+    pub(crate) fn program(&self, path: &str, text: &str) -> Utf8PathBuf {
+        let path = self.temp().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Runs the binary in a directory of the workspace.
+    pub(crate) fn run_in(&self, dir: &str, args: &str) -> Run {
+        let args: Vec<_> = args.split_whitespace().collect();
+        self.told(self.command(&args).current_dir(self.root().join(dir)).output().unwrap())
+    }
+
+    /// Runs the binary with something on its stdin.
+    pub(crate) fn run_with(&self, args: &str, stdin: &[u8]) -> Run {
+        let args: Vec<_> = args.split_whitespace().collect();
+        let mut command = self.command(&args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that does not read it closes the pipe; that is for the test to judge.
+        drop(child.stdin.take().unwrap().write_all(stdin));
+        self.told(child.wait_with_output().unwrap())
     }
 }
 
@@ -167,6 +235,19 @@ impl Run {
         self
     }
 
+    #[track_caller]
+    pub(crate) fn says_not(self, what: &str) -> Run {
+        let all = self.text();
+        assert!(!all.contains(what), "it says `{what}`:\n{all}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn wrong_usage(self) -> Run {
+        assert_eq!(self.code, Some(2), "{}", self.text());
+        self
+    }
+
     /// The result, under `--json`.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -174,28 +255,17 @@ impl Run {
     }
 }
 
-/// The text of a flake without inputs.
-pub(crate) fn flake(packages: &[(&str, &str)]) -> String {
-    let package = |(name, script): &(&str, &str)| {
-        format!("      {name} = mk \"{name}\" ''{}'';\n", script.replace("''", "'''"))
-    };
-    let packages: String = packages.iter().map(package).collect();
-    format!(
-        "{{\n  outputs = {{self}}: let\n    system = \"{}\";\n    mk = name: script:\n      derivation {{\n        \
-         inherit name system;\n        builder = \"/bin/sh\";\n        args = [\"-c\" script];\n        \
-         outputs = [\"out\"];\n        allowSubstitutes = false;\n        preferLocalBuild = true;\n      }};\n    \
-         packages = rec {{\n{packages}    }};\n  in {{\n    packages.${{system}} = packages;\n  }};\n}}\n",
-        system()
-    )
-}
-
-pub(crate) fn system() -> String {
-    format!("{}-linux", std::env::consts::ARCH)
-}
-
 /// Which private Nix the tests use.
 pub(crate) fn suite() -> String {
     std::env::var("XTASK_TEST_SUITE").unwrap_or_else(|_| "trixie".to_owned())
+}
+
+/// What the private Nix keeps from its garbage collector: `LINK -> PATH`, a line each.
+pub(crate) fn roots() -> String {
+    let program = format!("{}/elodin-xtask/nix/{}/bin/nix-store", cache(), suite());
+    let output = Command::new(program).args(["--gc", "--print-roots"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The tests' own cache: what they fetch never reaches the user's.
@@ -215,36 +285,4 @@ pub(crate) fn lacks(tool: &str) -> bool {
         eprintln!("skipped: needs {tool}");
     }
     !there
-}
-
-/// Store hashes, which depend on the Nix that made them.
-fn hashes(text: &str) -> String {
-    let mut res = String::new();
-    for (n, part) in text.split("/nix/store/").enumerate() {
-        if n > 0 {
-            res.push_str("/nix/store/");
-        }
-        let hash = part.bytes().take_while(|it| it.is_ascii_lowercase() || it.is_ascii_digit()).count();
-        match (n, hash) {
-            (1.., 32) => res.push_str(&format!("HASH{}", &part[32..])),
-            _ => res.push_str(part),
-        }
-    }
-    res
-}
-
-/// `0.4 s` becomes `T`, so that snapshots hold.
-fn times(text: &str) -> String {
-    let mut res = String::new();
-    for line in text.split_inclusive('\n') {
-        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        for n in 1..words.len() {
-            let unit = words[n].trim_end() == "s";
-            if unit && words[n - 1].parse::<f64>().is_ok() {
-                words[n - 1] = "T".to_owned();
-            }
-        }
-        res.push_str(&words.join(" "));
-    }
-    res
 }
