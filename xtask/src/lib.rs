@@ -11,6 +11,7 @@ pub mod locks;
 pub mod logs;
 pub mod monitor;
 pub mod nix;
+pub mod nix_edit;
 pub mod nix_files;
 pub mod outcome;
 pub mod plan;

@@ -20,6 +20,8 @@ mod check;
 mod fmt;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/no_nix.rs"]
 mod no_nix;
 #[path = "cli/output.rs"]

@@ -2,6 +2,7 @@
 
 mod check;
 mod status;
+mod sync;
 
 pub(crate) use self::check::Check;
 
@@ -19,6 +20,7 @@ pub struct Lock {
 enum Verb {
     Check(Check),
     Status(status::Status),
+    Sync(sync::Sync),
 }
 
 impl Lock {
@@ -26,6 +28,7 @@ impl Lock {
         match self.verb {
             Verb::Check(it) => it.run(cx),
             Verb::Status(it) => it.run(cx),
+            Verb::Sync(it) => it.run(cx),
         }
     }
 }
