@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
@@ -68,6 +69,7 @@ enum Task {
     Check(Check),
     Update(Update),
     Lock(Lock),
+    Bump(Bump),
     Ci(Ci),
 }
 
@@ -89,6 +91,7 @@ impl Task {
             Task::Check(it) => it.run(cx),
             Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
+            Task::Bump(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

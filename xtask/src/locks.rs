@@ -3,6 +3,7 @@
 //! Everything here works on files alone: no Nix, no network.
 
 mod agreement;
+pub mod bump;
 pub mod calendar;
 pub mod calls;
 pub mod changes;

@@ -14,6 +14,8 @@ mod build_links;
 mod build_names;
 #[path = "cli/build_scripted.rs"]
 mod build_scripted;
+#[path = "cli/bump.rs"]
+mod bump;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/fmt.rs"]

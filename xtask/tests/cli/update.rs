@@ -38,7 +38,7 @@ impl Inputs {
         fs::write(self.0.join(name).join("flake.nix"), "{ outputs = _: { day = 99; }; }").unwrap();
     }
 
-    fn git(&self, name: &str, day: u32, args: &[&str]) {
+    pub(crate) fn git(&self, name: &str, day: u32, args: &[&str]) {
         let date = format!("2026-11-{day:02}T12:00:00Z");
         let names = ["-c", "user.name=t", "-c", "user.email=t@t"];
         let status = Command::new("git")
