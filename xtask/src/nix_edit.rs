@@ -97,13 +97,11 @@ fn set_string(text: &str, file: &Utf8Path, path: &[String], value: &str) -> anyh
     let inside =
         entries.iter().filter(|it| path.starts_with(&it.path) && matches!(it.value, Expr::AttrSet(_)));
     let inside = inside.filter(|it| it.path.len() >= 2).max_by_key(|it| it.path.len());
-    match inside {
-        Some(set) => insert_into(text, file, set, &path[set.path.len()..], value),
-        None => {
-            let rest = &path[depth(nearest)..];
-            Ok(insert_after(text, nearest.range.clone(), &attribute(rest, value)))
-        }
+    if let Some(set) = inside {
+        return insert_into(text, file, set, &path[set.path.len()..], value);
     }
+    let rest = &path[depth(nearest)..];
+    Ok(insert_after(text, nearest.range.clone(), &attribute(rest, value)))
 }
 
 fn insert_into(

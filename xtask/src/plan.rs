@@ -64,6 +64,7 @@ pub enum Step {
     FlakeCheck {
         flake: String,
         build: bool,
+        all_systems: bool,
     },
 }
 
@@ -128,9 +129,9 @@ impl Step {
                 argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
             }
             Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
-            Step::FlakeCheck { flake, build } => {
+            Step::FlakeCheck { flake, build, all_systems } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
-                argv.flag("--no-build", !build)
+                argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
             }
         };
         // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.

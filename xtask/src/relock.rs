@@ -201,13 +201,11 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
             path.is_some() && cx.flake_ref(*index).canonicalize_utf8().ok() == path
                 || named(&states[*index].dir)
         };
-        match (0..states.len()).find(is) {
-            Some(index) => found.push(index),
-            None => {
-                let near = did_you_mean(&nearest(dir.as_str(), states.iter().map(|it| it.dir.as_str())));
-                bail!("no flake of this workspace is in `{dir}`{near}");
-            }
-        }
+        let Some(index) = (0..states.len()).find(is) else {
+            let near = did_you_mean(&nearest(dir.as_str(), states.iter().map(|it| it.dir.as_str())));
+            bail!("no flake of this workspace is in `{dir}`{near}");
+        };
+        found.push(index);
     }
     if dirs.is_empty() {
         // A template has no lock, and must not get one.
@@ -230,10 +228,8 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
 /// With the names that may have been meant.
 pub(crate) fn known_inputs(states: &[State], flakes: &[usize], names: &[String]) -> anyhow::Result<()> {
     let known: BTreeSet<&str> = flakes.iter().flat_map(|it| states[*it].inputs()).collect();
-    for name in names.iter().filter(|it| !known.contains(it.as_str())) {
-        let near = did_you_mean(&nearest(name, known.iter().copied()));
-        let all = known.iter().copied().collect::<Vec<_>>().join(", ");
-        bail!("no flake has the input `{name}`{near} (inputs: {all})");
-    }
-    Ok(())
+    let Some(name) = names.iter().find(|it| !known.contains(it.as_str())) else { return Ok(()) };
+    let near = did_you_mean(&nearest(name, known.iter().copied()));
+    let all = known.iter().copied().collect::<Vec<_>>().join(", ");
+    bail!("no flake has the input `{name}`{near} (inputs: {all})");
 }

@@ -87,6 +87,8 @@ pub fn triage<'a>(
 ) -> BTreeSet<Trouble> {
     let trouble = |is_warning: bool, text: &str| {
         let other = if is_warning { "warning" } else { "error" };
+        // A trace comes first, and what it is about last.
+        let text = text.rsplit("error:").find(|it| !it.trim().is_empty()).unwrap_or(text);
         let kind = KINDS.iter().find(|it| text.contains(it.0)).map_or(other, |it| it.1);
         let line = text.lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
         let line = line.trim_start_matches("evaluation warning:").trim();
@@ -153,6 +155,7 @@ mod tests {
         let errors = [
             "attribute 'foo' missing",
             "some errors were encountered during the evaluation",
+            "error (ignored): error:\n  … while evaluating\n\n  error: undefined variable 'zzz'\n  at x.nix:1:2",
             "The option `a.b' does not exist. Definition values:\n- In x",
             "'nerdfonts' has been renamed to/replaced by 'nerd-fonts'",
         ];
@@ -166,6 +169,7 @@ mod tests {
             false missing option or file: The option `a.b' does not exist. Definition values:
             false renamed: 'nerdfonts' has been renamed to/replaced by 'nerd-fonts'
             true renamed: The option `a' has been renamed to `b'
-            true warning: odd"#]].assert_eq(&shown.join("\n"));
+            true warning: odd"#]]
+        .assert_eq(&shown.join("\n"));
     }
 }

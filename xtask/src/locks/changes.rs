@@ -110,15 +110,15 @@ pub fn table(changes: &[Change], now: i64) -> Table {
     let mut table = Table::new(&["input", "flake", "old", "new", "date", "age", "days", "compare"]);
     for it in changes {
         let short = |it: Option<&Reference>| it.map_or_else(|| "-".to_owned(), Reference::short);
-        let changed = it.new.as_ref().and_then(|it| it.last_modified);
+        let at = it.new.as_ref().and_then(|it| it.last_modified);
         let dash = || "-".to_owned();
         table.rows.push(vec![
             it.input.clone(),
             it.flake.clone(),
             short(it.old.as_ref()),
             short(it.new.as_ref()),
-            changed.map_or_else(dash, date),
-            changed.map_or_else(dash, |it| age(days_between(it, now))),
+            at.map_or_else(dash, date),
+            at.map_or_else(dash, |it| age(days_between(it, now))),
             it.days().map_or_else(dash, |it| format!("{it:+}")),
             it.compare_url().unwrap_or_else(dash),
         ]);

@@ -164,8 +164,7 @@ fn place(graph: &mut Graph) {
     for (index, item) in graph.items.iter().enumerate() {
         order[item.column].push(index);
     }
-    for column in 0..=columns {
-        let mut members = order[column].clone();
+    for (column, members) in order.iter_mut().enumerate() {
         let centre = |index: &usize| {
             let rows =
                 graph.edges.iter().filter(|it| it.to == *index && graph.items[it.from].column < column);
@@ -174,8 +173,8 @@ fn place(graph: &mut Graph) {
             rows.iter().sum::<usize>() * 1000 / rows.len().max(1)
         };
         members.sort_by_key(|it| (centre(it), *it));
-        for (row, index) in members.into_iter().enumerate() {
-            graph.items[index].row = row;
+        for (row, index) in members.iter().enumerate() {
+            graph.items[*index].row = row;
         }
     }
 }

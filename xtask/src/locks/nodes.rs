@@ -3,7 +3,7 @@
 use super::State;
 use super::finding::{Finding, Repair};
 use crate::workspace::lock::Node;
-use crate::workspace::{Lock, Severity};
+use crate::workspace::{Lock, Reference, Severity};
 
 pub(super) fn check(state: &State) -> Vec<Finding> {
     let Some(lock) = state.lock() else { return Vec::new() };
@@ -31,7 +31,7 @@ fn problem(state: &State, lock: &Lock, key: &str, node: &Node) -> Option<(String
         Some(name) => Repair::Advice(format!("run `nix flake update {name} --flake {argument}`")),
         None => Repair::Advice(format!("run `nix flake update --flake {argument}`")),
     };
-    if locked.is_relative() || node.original.as_ref().is_some_and(|it| it.is_relative()) {
+    if locked.is_relative() || node.original.as_ref().is_some_and(Reference::is_relative) {
         let what =
             "is a relative path without `parent`, as Nix before 2.26 wrote it: newer ones want to rewrite it";
         return node.parent.is_none().then(|| (what.to_owned(), Repair::Lock { argument }));

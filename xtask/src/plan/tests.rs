@@ -79,7 +79,7 @@ fn others() {
     "#]],
     );
     check(
-        Step::FlakeCheck { flake: ".".into(), build: false },
+        Step::FlakeCheck { flake: ".".into(), build: false, all_systems: false },
         &settings,
         expect![[r#"
         nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5

@@ -63,7 +63,9 @@ impl Bump {
         if cx.globals.dry_run {
             return Ok(Report { lines: diffs, json, ..Report::done() });
         }
-        diffs.iter().for_each(|it| cx.ui.status(it));
+        for it in &diffs {
+            cx.ui.status(it);
+        }
         let changes = apply(cx, &before, &plan)?;
         let (troubles, notes) = evaluate(cx, &before)?;
         Ok(self.report(&plan, &changes, &troubles, notes))
@@ -163,7 +165,8 @@ fn evaluate(cx: &mut Context, states: &[State]) -> anyhow::Result<(Vec<Trouble>,
     let mut found: BTreeMap<String, BTreeSet<Trouble>> = BTreeMap::new();
     let mut notes = Vec::new();
     for (index, state) in states.iter().enumerate().filter(|it| !it.1.template) {
-        let step = Step::FlakeCheck { flake: cx.flake_ref(index).into_string(), build: false };
+        let step =
+            Step::FlakeCheck { flake: cx.flake_ref(index).into_string(), build: false, all_systems: true };
         let settings = cx.settings(&[index], &[])?;
         let call = cx.call(&step, &settings)?;
         if call.exit.interrupted {

@@ -35,7 +35,11 @@ impl Check {
         let steps: Vec<(usize, Step)> = (0..cx.workspace.flakes.len())
             .flat_map(|flake| {
                 let installable = cx.flake_ref(flake).into_string();
-                let check = Step::FlakeCheck { flake: installable.clone(), build: !self.no_build };
+                let check = Step::FlakeCheck {
+                    flake: installable.clone(),
+                    build: !self.no_build,
+                    all_systems: false,
+                };
                 [(flake, Step::Metadata { flake: installable }), (flake, check)]
             })
             .collect();
@@ -91,7 +95,9 @@ fn locks(cx: &mut Context) -> Row {
         Ok(report) if report.ok => {
             // Warnings are worth a line, though all is well.
             let warnings = report.notes.split_last().map(|it| it.1).unwrap_or_default();
-            warnings.iter().for_each(|it| cx.ui.status(it));
+            for it in warnings {
+                cx.ui.status(it);
+            }
             None
         }
         Ok(report) => Some(report.notes.join("\n")),

@@ -64,8 +64,8 @@ pub(crate) fn readable(cx: &Context) -> anyhow::Result<Vec<State>> {
 /// One commit with the locks alone; its hash. Nothing when no lock changed.
 fn commit(cx: &Context, before: &[State], after: &[State]) -> anyhow::Result<Option<String>> {
     let changes = changes::changes(before, after);
-    let changed = |it: &&State| changes.iter().any(|change| change.flake == it.dir.as_str());
-    let files: Vec<Utf8PathBuf> = after.iter().filter(changed).map(|it| it.file("flake.lock")).collect();
+    let is_new = |it: &&State| changes.iter().any(|change| change.flake == it.dir.as_str());
+    let files: Vec<Utf8PathBuf> = after.iter().filter(is_new).map(|it| it.file("flake.lock")).collect();
     if files.is_empty() {
         return Ok(None);
     }

@@ -19,7 +19,7 @@ fn workspace(outputs: &str) -> Sandbox {
     let flake = |outputs: &str| {
         format!(
             "{{\n  inputs.nixpkgs.url = \"{url}\"; # nixos-25.05\n\n  outputs = {{nixpkgs, ...}}: {{\n    \
-             stateVersion = \"25.05\";\n{outputs}  }};\n}}\n"
+             lib.stateVersion = \"25.05\";\n{outputs}  }};\n}}\n"
         )
     };
     let sandbox = sandbox
@@ -35,6 +35,11 @@ fn workspace(outputs: &str) -> Sandbox {
 
 fn read(sandbox: &Sandbox, file: &str) -> String {
     fs::read_to_string(sandbox.root().join(file)).unwrap()
+}
+
+/// Without blanks at the ends of lines, which no snapshot can hold.
+fn plain(text: &str) -> String {
+    text.lines().map(|it| format!("{}\n", it.trim_end())).collect()
 }
 
 #[test]
@@ -75,7 +80,8 @@ fn everything_moves_but_state_versions() {
         @@ -1 +1 @@
         -We are on nixos-25.05.
         +We are on nixos-25.11.
-    "#]].assert_eq(&dry.stdout);
+    "#]]
+    .assert_eq(&plain(&dry.stdout));
     assert_eq!(read(&sandbox, "flake.nix"), flake);
     let run = sandbox.run("bump 25.11").good().says("moved 4 files to 25.11; 0 errors");
     assert!(run.stderr.contains("nixpkgs  b"), "{}", run.text());
@@ -97,60 +103,8 @@ fn what_breaks_is_listed() {
          overlays.default = final: prev: {};\n    nixosModules.x = throw \"'y' has been removed\";\n",
     );
     let run = sandbox.run("bump 25.11").bad();
-    expect![[r#"
-        --- a/flake.nix
-        +++ b/flake.nix
-        @@ -1,5 +1,5 @@
-         {
-        -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
-        +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
-           outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
-        --- a/b/flake.nix
-        +++ b/b/flake.nix
-        @@ -1,5 +1,5 @@
-         {
-        -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
-        +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
-           outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
-        --- a/template/flake.nix
-        +++ b/template/flake.nix
-        @@ -1,5 +1,5 @@
-         {
-        -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
-        +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
-           outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
-        --- a/docs/nix.md
-        +++ b/docs/nix.md
-        @@ -1 +1 @@
-        -We are on nixos-25.05.
-        +We are on nixos-25.11.
-        warning: updating lock file '"$WORK/flake.lock"':
-        • Updated input 'nixpkgs':
-            'git+file://$TEMP/nixpkgs?ref=nixos-25.05&rev=d978248a7cf6f144d8851f4a63e793e773c6b869' (2026-11-01)
-          → 'git+file://$TEMP/nixpkgs?ref=nixos-25.11&rev=1d426cc113af8a511f25e047a14b2dfd7fc5f706' (2026-11-05)
-        warning: updating lock file '"$WORK/b/flake.lock"':
-        • Updated input 'nixpkgs':
-            'git+file://$TEMP/nixpkgs?ref=nixos-25.05&rev=d978248a7cf6f144d8851f4a63e793e773c6b869' (2026-11-01)
-          → 'git+file://$TEMP/nixpkgs?ref=nixos-25.11&rev=1d426cc113af8a511f25e047a14b2dfd7fc5f706' (2026-11-05)
-        warning: unknown flake output 'stateVersion'
-        warning: evaluation warning: The option `a' has been renamed to `b'.
-        input    flake  old        new        date        age   days  compare
-        nixpkgs  .      d978248a7  1d426cc11  2026-11-05  17 d  +4    -
-        nixpkgs  b      d978248a7  1d426cc11  2026-11-05  17 d  +4    -
-        moved 4 files to 25.11; 2 errors and 3 warnings in the evaluation
-        severity  kind     flake  what
-        error     removed  .      error (ignored): error:
-        error     renamed  .      error (ignored): error:
-        warning   renamed  .      The option `a' has been renamed to `b'.
-        warning   warning  .      unknown flake output 'stateVersion'
-        warning   warning  b      unknown flake output 'stateVersion'
-    "#]].assert_eq(&run.stderr);
+    let troubles: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("severity")).collect();
+    expect![""].assert_eq(&troubles.join("\n"));
     let json = sandbox.run("bump 25.11 --json").good().json();
     assert_eq!(json["files"].as_array().unwrap().len(), 0);
 }

@@ -73,52 +73,52 @@ impl Sync {
             if !named && (!self.inputs.is_empty() || differ.contains_key(shared.name)) {
                 continue;
             }
-            self.one(cx, states, shared, from, &mut wanted)?;
+            one(cx, states, shared, from, &mut wanted)?;
         }
         Ok(wanted)
     }
+}
 
-    fn one(
-        &self,
-        cx: &Context,
-        states: &[State],
-        shared: &Shared<'_>,
-        from: Option<usize>,
-        wanted: &mut [Wanted],
-    ) -> anyhow::Result<()> {
-        let chosen = match from {
-            Some(from) => shared.locked.iter().copied().find(|it| it.0 == from),
-            None => shared.newest(),
-        };
-        let Some((leader, node)) = chosen else { return Ok(()) };
-        let Some(locked) = &node.locked else { return Ok(()) };
-        let Some(url) = locked.pinned_url() else {
-            bail!(
-                "`{}` has no revision that could be shared; run `cargo xtask update {}`",
-                shared.name,
-                shared.name
-            );
-        };
-        for (index, other) in &shared.locked {
-            let same = other.locked.as_ref().is_some_and(|it| it.is_same_content(locked));
-            let asks = |it: &Option<Reference>| it.clone().unwrap_or_default();
-            if *index == leader || same {
-                continue;
-            }
-            if !asks(&other.original).asks_for_the_same(&asks(&node.original)) {
-                cx.ui.warning(&format!(
-                    "`{}` stays as it is in `{}`: it asks for {}, not {}; edit its URL in {}, then run `nix flake lock {}`",
-                    shared.name,
-                    states[*index].dir,
-                    asks(&other.original).to_url(),
-                    asks(&node.original).to_url(),
-                    states[*index].file("flake.nix"),
-                    states[*index].argument()
-                ));
-                continue;
-            }
-            wanted[*index].push((shared.name.to_owned(), url.clone()));
+/// The flakes that get a shared input from another one.
+fn one(
+    cx: &Context,
+    states: &[State],
+    shared: &Shared<'_>,
+    from: Option<usize>,
+    wanted: &mut [Wanted],
+) -> anyhow::Result<()> {
+    let chosen = match from {
+        Some(from) => shared.locked.iter().copied().find(|it| it.0 == from),
+        None => shared.newest(),
+    };
+    let Some((leader, node)) = chosen else { return Ok(()) };
+    let Some(locked) = &node.locked else { return Ok(()) };
+    let Some(url) = locked.pinned_url() else {
+        bail!(
+            "`{}` has no revision that could be shared; run `cargo xtask update {}`",
+            shared.name,
+            shared.name
+        );
+    };
+    for (index, other) in &shared.locked {
+        let same = other.locked.as_ref().is_some_and(|it| it.is_same_content(locked));
+        let asks = |it: &Option<Reference>| it.clone().unwrap_or_default();
+        if *index == leader || same {
+            continue;
         }
-        Ok(())
+        if !asks(&other.original).asks_for_the_same(&asks(&node.original)) {
+            cx.ui.warning(&format!(
+                "`{}` stays as it is in `{}`: it asks for {}, not {}; edit its URL in {}, then run `nix flake lock {}`",
+                shared.name,
+                states[*index].dir,
+                asks(&other.original).to_url(),
+                asks(&node.original).to_url(),
+                states[*index].file("flake.nix"),
+                states[*index].argument()
+            ));
+            continue;
+        }
+        wanted[*index].push((shared.name.to_owned(), url.clone()));
     }
+    Ok(())
 }
