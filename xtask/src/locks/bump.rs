@@ -166,6 +166,7 @@ mod tests {
             found.iter().map(|it| format!("{} {}: {}", it.is_warning, it.kind, it.what)).collect();
         expect_test::expect![[r#"
             false missing attribute: attribute 'foo' missing
+            false missing attribute: undefined variable 'zzz'
             false missing option or file: The option `a.b' does not exist. Definition values:
             false renamed: 'nerdfonts' has been renamed to/replaced by 'nerd-fonts'
             true renamed: The option `a' has been renamed to `b'

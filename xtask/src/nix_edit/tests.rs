@@ -87,7 +87,7 @@ fn follows_are_added_where_people_would_write_them() {
     check(
         "{ inputs = { crane = {}; }; }",
         "crane/nixpkgs",
-        expect![[r#"{ inputs = { crane = { inputs.nixpkgs.follows = "nixpkgs";}; }; }"#]],
+        expect![[r#"{ inputs = { crane = { inputs.nixpkgs.follows = "nixpkgs"; }; }; }"#]],
     );
     check(
         "{ inputs.crane = { url = \"u\"; inputs.a.follows = \"x\"; }; }",

@@ -54,27 +54,27 @@ fn everything_moves_but_state_versions() {
          {
         -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
         +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
+
            outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
+             lib.stateVersion = "25.05";
         --- a/b/flake.nix
         +++ b/b/flake.nix
         @@ -1,5 +1,5 @@
          {
         -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
         +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
+
            outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
+             lib.stateVersion = "25.05";
         --- a/template/flake.nix
         +++ b/template/flake.nix
         @@ -1,5 +1,5 @@
          {
         -  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.05"; # nixos-25.05
         +  inputs.nixpkgs.url = "git+file://$TEMP/nixpkgs?ref=nixos-25.11"; # nixos-25.05
- 
+
            outputs = {nixpkgs, ...}: {
-             stateVersion = "25.05";
+             lib.stateVersion = "25.05";
         --- a/docs/nix.md
         +++ b/docs/nix.md
         @@ -1 +1 @@
@@ -104,7 +104,11 @@ fn what_breaks_is_listed() {
     );
     let run = sandbox.run("bump 25.11").bad();
     let troubles: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("severity")).collect();
-    expect![""].assert_eq(&troubles.join("\n"));
+    expect![[r#"
+        severity  kind     flake  what
+        error     removed  .      'y' has been removed
+        error     renamed  .      attribute 'gone' missing
+        warning   renamed  .      The option `a' has been renamed to `b'."#]].assert_eq(&troubles.join("\n"));
     let json = sandbox.run("bump 25.11 --json").good().json();
     assert_eq!(json["files"].as_array().unwrap().len(), 0);
 }

@@ -204,7 +204,7 @@ fn wait_for(file: &Utf8PathBuf) -> String {
     loop {
         match fs::read_to_string(file) {
             Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
-            _ => assert!(since.elapsed() < Duration::from_secs(60), "{file} does not come"),
+            _ => assert!(since.elapsed() < Duration::from_mins(1), "{file} does not come"),
         }
         std::thread::sleep(Duration::from_millis(20));
     }
