@@ -89,9 +89,10 @@ pub fn triage<'a>(
         let other = if is_warning { "warning" } else { "error" };
         // A trace comes first, and what it is about last.
         let text = text.rsplit("error:").find(|it| !it.trim().is_empty()).unwrap_or(text);
-        let kind = KINDS.iter().find(|it| text.contains(it.0)).map_or(other, |it| it.1);
+        // What follows the first line is a piece of somebody's code.
         let line = text.lines().map(str::trim).find(|it| !it.is_empty()).unwrap_or_default();
         let line = line.trim_start_matches("evaluation warning:").trim();
+        let kind = KINDS.iter().find(|it| line.contains(it.0)).map_or(other, |it| it.1);
         Trouble { is_warning, kind, flake: flake.to_owned(), what: line.to_owned() }
     };
     // Those that every evaluation in a tree that is being worked on has.

@@ -79,6 +79,10 @@ fn follows_are_added_where_people_would_write_them() {
             }
         "#]],
     );
+}
+
+#[test]
+fn follows_are_added_in_other_spellings() {
     check(
         "{ inputs = { crane = { url = \"u\"; }; x = {}; }; }",
         "crane/nixpkgs",

@@ -105,10 +105,11 @@ fn what_breaks_is_listed() {
     let run = sandbox.run("bump 25.11").bad();
     let troubles: Vec<&str> = run.stderr.lines().skip_while(|it| !it.starts_with("severity")).collect();
     expect![[r#"
-        severity  kind     flake  what
-        error     removed  .      'y' has been removed
-        error     renamed  .      attribute 'gone' missing
-        warning   renamed  .      The option `a' has been renamed to `b'."#]].assert_eq(&troubles.join("\n"));
+        severity  kind               flake  what
+        error     missing attribute  .      attribute 'gone' missing
+        error     removed            .      'y' has been removed
+        warning   renamed            .      The option `a' has been renamed to `b'."#]]
+    .assert_eq(&troubles.join("\n"));
     let json = sandbox.run("bump 25.11 --json").good().json();
     assert_eq!(json["files"].as_array().unwrap().len(), 0);
 }
