@@ -21,6 +21,8 @@ mod check;
 mod ci;
 #[path = "cli/fmt.rs"]
 mod fmt;
+#[path = "cli/fmt_alejandra4.rs"]
+mod fmt_alejandra4;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
 #[path = "cli/nix_2_8.rs"]
@@ -37,5 +39,9 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/source.rs"]
+mod source;
+#[path = "cli/unprivileged.rs"]
+mod unprivileged;
 #[path = "cli/workspace.rs"]
 mod workspace;
