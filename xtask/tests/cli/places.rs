@@ -48,6 +48,23 @@ fn a_path_with_blanks_for_every_verb() {
     sandbox.run("check").good();
 }
 
+/// Nix takes the path of a flake apart at these signs.
+#[test]
+fn a_path_that_looks_like_a_url() {
+    for name in ["work #1", "what? 100%", "a%20b"] {
+        let sandbox = Sandbox::named(name).packages(HI);
+        let inner = crate::support::flake(&sandbox.nonce(), &[("inner", "echo inner > $out")]);
+        let sandbox = sandbox.file("a #2/flake.nix", &inner);
+        sandbox.run("build default inner").good();
+        assert_eq!(sandbox.read("result"), "hi\n");
+        sandbox.run("check --no-build").good();
+        std::fs::remove_dir_all(sandbox.root().join(".git")).unwrap();
+        sandbox.run("build inner --out-link out").good();
+    }
+    let sandbox = Sandbox::named("what #1?").shell("COLOUR = \"red\";", "");
+    assert_eq!(sandbox.run("shell -- printenv COLOUR").good().stdout, "red\n");
+}
+
 #[test]
 fn without_git() {
     let sandbox = Sandbox::new().packages(HI).file("ugly.nix", "{a=1;}");
@@ -99,7 +116,8 @@ fn where_nothing_can_be_kept() {
         --- stdout
         --- stderr
         error: cannot create `$WORK/target/xtask`: Not a directory (os error 20)
-    "#]].assert_eq(&run.text());
+    "#]]
+    .assert_eq(&run.text());
 }
 
 #[test]
@@ -126,5 +144,6 @@ fn an_evaluation_is_interrupted() {
     assert!(since.elapsed().as_secs() < 5);
     expect![[r#"
         error: cannot evaluate the packages of `.`: interrupted
-    "#]].assert_eq(&run.stderr);
+    "#]]
+    .assert_eq(&run.stderr);
 }
