@@ -164,7 +164,7 @@ fn key(
     if options.iter().any(|it| it != "--show-trace") {
         return Ok(None);
     }
-    let dir = cx.flake_ref(flake);
+    let dir = cx.flake_dir(flake);
     let Some(revision) = cx.revision(&dir) else { return Ok(None) };
     let version = cx.nix()?.version.to_string();
     let mut hash = Sha256::new();
