@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("format", &[]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
+    ("nix_edit", &["workspace"]),
+    ("locks", &["nix_edit", "report", "workspace"]),
     ("monitor", &["nix"]),
     ("logs", &["monitor", "nix"]),
     ("ui", &["monitor", "nix", "plan", "report"]),
@@ -29,7 +31,7 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("duct::", &["nix/process.rs"]),
     ("indicatif", &["ui/bars.rs"]),
     ("clap::", &["cli.rs", "tasks/"]),
-    ("rnix::", &["format/", "nix_edit", "workspace/"]),
+    ("rnix::", &["format/", "nix_edit.rs", "workspace/"]),
     ("alejandra::", &["format/"]),
     ("std::env::", &["host.rs"]),
     ("std::process::Command", &["nix/replace.rs"]),
@@ -46,6 +48,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("monitor", &["std::fs", "xshell", "Instant::now"]),
     ("workspace", &["xshell", "Instant::now"]),
     ("format", &["xshell"]),
+    ("locks", &["xshell", "SystemTime::now"]),
+    ("nix_edit", &["xshell"]),
     ("ui", &["std::fs", "xshell"]),
 ];
 
