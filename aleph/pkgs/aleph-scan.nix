@@ -1,0 +1,15 @@
+{
+  avahi,
+  coreutils,
+  gnused,
+  lib,
+  stdenv,
+  writeShellApplication,
+}:
+writeShellApplication {
+  name = "aleph-scan";
+  # macOS has dns-sd of its own.
+  runtimeInputs = [coreutils gnused] ++ lib.optional stdenv.hostPlatform.isLinux avahi;
+  text = builtins.readFile ./scripts/aleph-scan.sh;
+  meta.description = "Find the Alephs on this network";
+}
