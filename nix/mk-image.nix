@@ -17,7 +17,11 @@
   user = "2240";
 in
   assert lib.assertMsg stdenv.hostPlatform.isLinux "images are for Linux; build image-${name} for ${stdenv.hostPlatform.linuxArch or "x86_64"}-linux";
-    dockerTools.buildLayeredImage {
+  # Outside, because the builder takes no meta.
+    lib.addMetaAttrs {
+      inherit description;
+      platforms = lib.platforms.linux;
+    } (dockerTools.buildLayeredImage {
       name = "elodin/${name}";
       tag = elodinVersion;
       created = "1970-01-01T00:00:01Z";
@@ -45,8 +49,4 @@ in
             "org.opencontainers.image.source" = "https://github.com/elodin-sys/elodin";
           };
         };
-      meta = {
-        inherit description;
-        platforms = lib.platforms.linux;
-      };
-    }
+    })

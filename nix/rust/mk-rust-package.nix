@@ -33,7 +33,7 @@
     path = "${elodinSource}";
     filter = path: type: let
       # What comes before the root's name may differ: a store need not be at /nix/store.
-      rootName = baseNameOf "${elodinSource}";
+      rootName = builtins.unsafeDiscardStringContext (baseNameOf "${elodinSource}");
       file = lib.removePrefix "/" (lib.concatStringsSep rootName (lib.tail (lib.splitString rootName path)));
       endsIn = lib.any (ending: lib.hasSuffix ending file) ([".rs" "/Cargo.toml"] ++ extraFiles);
     in
