@@ -97,8 +97,8 @@ in {
         fi
       '';
       script = ''
-        exec ${lib.getExe cfg.package} run [::]:${toString cfg.port} \
-          --http-addr [::]:${toString cfg.httpPort} \
+        exec ${lib.getExe cfg.package} run '[::]:${toString cfg.port}' \
+          --http-addr '[::]:${toString cfg.httpPort}' \
           ${lib.escapeShellArg cfg.dbFolderName}/"$(cat /run/elodin-db/name)"
       '';
       serviceConfig =
