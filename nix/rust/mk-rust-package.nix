@@ -39,10 +39,11 @@
     in
       if type == "directory"
       then workspace.leadsTo file || workspace.owns "${file}/"
-      else lib.elem file ["Cargo.toml" "Cargo.lock"] || (workspace.owns file && endsIn);
+      else workspace.owns file && endsIn;
   };
 
-  # The smaller workspace's own manifest. Its lock goes the same way: crane writes `cargoLockParsed`.
+  # The manifest of the smaller workspace; the source's own is left out, or each change to it would build all again.
+  # The lock goes the same way: crane writes `cargoLockParsed`.
   manifest = (formats.toml {}).generate "Cargo.toml" workspace.manifest;
   useManifest = ''
     cp --no-preserve=mode ${manifest} Cargo.toml

@@ -26,8 +26,7 @@ bootspec() {
 copy() {
   local name=${1#/nix/store/}
   name=EFI/nixos/${name//\//-}.efi
-  cp --no-preserve=mode "$1" "$output/$name"
-  printf '/%s' "$name"
+  cp --no-preserve=mode "$1" "$output/$name" && printf '/%s' "$name"
 }
 
 mkdir -p "$output"/EFI/{BOOT,nixos,systemd} "$output/loader/entries"
@@ -43,15 +42,21 @@ esac
 cp --no-preserve=mode "$loader" "$output/EFI/BOOT/$default_loader"
 cp --no-preserve=mode "$loader" "$output/EFI/systemd/$(basename "$loader")"
 
+# One by one: a failure inside of another command's arguments would go unnoticed.
+label=$(bootspec .label)
+kernel=$(copy "$(bootspec .kernel)")
+initrd=$(copy "$(bootspec .initrd)")
+options=$(bootspec '"init=\(.init) \(.kernelParams | join(" "))"')
 {
   printf 'title NixOS\n'
-  printf 'version Generation 1 %s\n' "$(bootspec .label)"
-  printf 'linux %s\n' "$(copy "$(bootspec .kernel)")"
-  printf 'initrd %s\n' "$(copy "$(bootspec .initrd)")"
-  printf 'options init=%s %s\n' "$(bootspec .init)" "$(bootspec '.kernelParams | join(" ")')"
-  if [ -n "$device_tree" ]; then
-    printf 'devicetree %s\n' "$(copy "$(readlink -f "$device_tree")")"
-  fi
+  printf 'version Generation 1 %s\n' "$label"
+  printf 'linux %s\n' "$kernel"
+  printf 'initrd %s\n' "$initrd"
+  printf 'options %s\n' "$options"
 } >"$output/loader/entries/nixos-generation-1.conf"
+if [ -n "$device_tree" ]; then
+  blob=$(copy "$(readlink -f "$device_tree")")
+  printf 'devicetree %s\n' "$blob" >>"$output/loader/entries/nixos-generation-1.conf"
+fi
 printf 'timeout 0\ndefault nixos-generation-1.conf\nconsole-mode keep\n' >"$output/loader/loader.conf"
 printf 'type1\n' >"$output/loader/entries.srel"
