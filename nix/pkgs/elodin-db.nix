@@ -6,8 +6,9 @@
   elodin-db = mkRustPackage {
     pname = "elodin-db";
     directory = "libs/db";
-    # The C and C++ client headers that it prints, and their templates.
+    # The C and C++ client headers that it prints, and their templates. One header is in no crate.
     extraFiles = [".h" ".hpp" ".jinja"];
+    extraPaths = ["libs/postcard-c/postcard.h"];
     passthru.tests.gen-cpp =
       runCommand "elodin-db-gen-cpp" {
         nativeBuildInputs = [elodin-db];

@@ -18,6 +18,7 @@ in
     directory = "libs/nox-py";
     features = ["publish"];
     extraFiles = [".h" ".hpp" ".jinja" ".cc" ".cpp" ".py" ".pyi" "/py.typed" "/pyproject.toml" "/README.md"];
+    extraPaths = ["libs/postcard-c/postcard.h"];
     nativeBuildInputs = [
       maturin
       # A build script asks it where it lives.

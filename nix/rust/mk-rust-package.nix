@@ -20,6 +20,8 @@
   buildInputs ? [],
   # Endings of files other than Rust's that the crate or a path crate reads while it compiles.
   extraFiles ? [],
+  # Such files that are in no crate's directory, by their paths from the root.
+  extraPaths ? [],
   meta ? {},
   postPatch ? "",
   ...
@@ -38,8 +40,8 @@
       endsIn = lib.any (ending: lib.hasSuffix ending file) ([".rs" "/Cargo.toml"] ++ extraFiles);
     in
       if type == "directory"
-      then workspace.leadsTo file || workspace.owns "${file}/"
-      else workspace.owns file && endsIn;
+      then workspace.leadsTo file || workspace.owns "${file}/" || lib.any (lib.hasPrefix "${file}/") extraPaths
+      else lib.elem file extraPaths || (workspace.owns file && endsIn);
   };
 
   # The manifest of the smaller workspace; the source's own is left out, or each change to it would build all again.
@@ -50,7 +52,7 @@
   '';
 
   common =
-    removeAttrs args ["crate" "directory" "extraFiles" "features" "meta" "passthru" "postInstall" "postFixup"]
+    removeAttrs args ["crate" "directory" "extraFiles" "extraPaths" "features" "meta" "passthru" "postInstall" "postFixup"]
     // {
       inherit pname version src;
       strictDeps = true;
