@@ -10,9 +10,13 @@ use crate::context::{Context, Globals};
 use crate::host::Host;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::check::Check;
+use crate::tasks::ci::Ci;
+use crate::tasks::fmt::Fmt;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::ui::{Style, Ui};
+use crate::workspace::Scope;
 
 /// Drive this workspace's flakes: build, run, develop, format, check
 ///
@@ -57,14 +61,28 @@ enum Task {
     Build(Build),
     Run(Run),
     Shell(Shell),
+    Fmt(Fmt),
+    Check(Check),
+    Ci(Ci),
 }
 
 impl Task {
+    /// The dev shell is entered many times a day: it does not wait for flakes that it does not need.
+    fn scope(&self) -> Scope {
+        match self {
+            Task::Shell(it) if it.name.is_none() => Scope::Root,
+            _ => Scope::All,
+        }
+    }
+
     fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
         match self {
             Task::Build(it) => it.run(cx),
             Task::Run(it) => it.run(cx),
             Task::Shell(it) => it.run(cx),
+            Task::Fmt(it) => it.run(cx),
+            Task::Check(it) => it.run(cx),
+            Task::Ci(it) => it.run(cx),
         }
     }
 }
@@ -82,7 +100,7 @@ pub(crate) fn main() -> ExitCode {
     let host = Host::current();
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
-    match host.and_then(|it| context(it, cli.global, Ui::new(style))) {
+    match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => match cli.task.run(&mut cx) {
             Ok(report) => cx.ui.finish(&report),
             Err(error) => cx.ui.fail(&error),
@@ -91,11 +109,10 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn context(host: Host, global: Global, ui: Ui) -> anyhow::Result<Context> {
+fn context(host: Host, global: Global, ui: Ui, scope: Scope) -> anyhow::Result<Context> {
     let dir = absolute(&host.cwd, &global.directory)?;
     let Global { dry_run, offline, nix, .. } = global;
-    let nix = nix.map(|it| host.cwd.join(it));
-    Context::new(host, dir, Globals { dry_run, offline, nix }, ui)
+    Context::new(host, dir, Globals { dry_run, offline, nix }, ui, scope)
 }
 
 /// A directory without `.` and `..`, so that walking up from it works.

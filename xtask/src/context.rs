@@ -10,17 +10,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use xshell::Shell;
 
+use crate::hints;
 use crate::host::{Host, System};
-use crate::logs::Logs;
-use crate::monitor::Monitor;
+use crate::logs::{self, Logs};
+use crate::monitor::{Failure, Monitor};
 use crate::nix::Nix;
 use crate::nix::discover::{self, Notice, Wanted};
 use crate::nix::process::{self, Command, Exit, Interrupt};
 use crate::nix::replace::{Program, replace};
 use crate::plan::{CommandLine, EVENTS, Settings, Step};
+use crate::report::{Report, count};
 use crate::revision;
-use crate::ui::Ui;
-use crate::workspace::{ConfigVerdict, Workspace, config_differences};
+use crate::ui::{Ui, name_of};
+use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
 /// The flags that every task understands.
 #[derive(Debug, Clone, Default)]
@@ -56,8 +58,14 @@ pub struct Call {
 impl Context {
     /// # Errors
     /// When the directory is in no workspace, or its manifest is wrong.
-    pub fn new(host: Host, dir: Utf8PathBuf, globals: Globals, ui: Ui) -> anyhow::Result<Context> {
-        let workspace = Workspace::discover(&dir)?;
+    pub fn new(
+        host: Host,
+        dir: Utf8PathBuf,
+        globals: Globals,
+        ui: Ui,
+        scope: Scope,
+    ) -> anyhow::Result<Context> {
+        let workspace = Workspace::discover(&dir, scope)?;
         let sh = Shell::new().context("cannot read the current directory")?;
         sh.change_dir(&workspace.root);
         Ok(Context {
@@ -78,12 +86,23 @@ impl Context {
     /// # Errors
     /// When there is none and none can be had.
     pub fn nix(&mut self) -> anyhow::Result<&Nix> {
+        // A dry run changes nothing, not even the cache.
+        self.find_nix(!self.globals.dry_run)
+    }
+
+    /// The Nix to use, if it can be had without fetching one.
+    pub fn nix_at_hand(&mut self) -> Option<&Nix> {
+        self.find_nix(false).ok()
+    }
+
+    fn find_nix(&mut self, fetch: bool) -> anyhow::Result<&Nix> {
         if self.nix.is_none() {
             let settings = &self.workspace.manifest.nix;
             let wanted = Wanted {
                 explicit: self.globals.nix.as_deref(),
                 minimum: settings.minimum.parse().context("xtask.toml: nix.minimum")?,
                 sandbox: settings.sandbox,
+                fetch,
             };
             let ui = &self.ui;
             let nix = discover::discover(&self.host, &wanted, &mut |notice| match notice {
@@ -137,7 +156,7 @@ impl Context {
                 ConfigVerdict::None => {}
                 ConfigVerdict::Equal => accept = true,
                 ConfigVerdict::Differs(it) => {
-                    differences.extend(it.into_iter().map(|it| (flake.dir.clone(), it)))
+                    differences.extend(it.into_iter().map(|it| (flake.dir.clone(), it)));
                 }
             }
         }
@@ -188,8 +207,62 @@ impl Context {
             }
         })?;
         ui.clear();
+        for change in monitor.end() {
+            logs.change(&change);
+            ui.change(&change);
+        }
         logs.warnings().iter().for_each(|it| ui.warning(it));
         Ok(Call { exit, monitor })
+    }
+
+    /// A failed build: why, the last lines of its log, and where the rest is.
+    #[must_use]
+    pub fn describe(&self, failure: &Failure) -> String {
+        let mut res = format!("{}: {}", self.ui.paint("31;1", name_of(&failure.drv)), failure.reason);
+        let hidden = failure.lines - failure.tail.len();
+        if hidden > 0 {
+            res.push_str(&format!("\n  … {} above", count(hidden, "line")));
+        }
+        failure.tail.iter().for_each(|it| res.push_str(&format!("\n  > {it}")));
+        if failure.lines > 0 {
+            res.push_str(&format!("\n  full log: {}", self.log_of(failure)));
+        }
+        res
+    }
+
+    /// An error of Nix, and what to do about it where we know that.
+    #[must_use]
+    pub fn explain(&self, error: &str) -> String {
+        match hints::hint(self, error) {
+            Some(hint) => format!("{error}\n{} {hint}", self.ui.paint("36", "hint:")),
+            None => error.to_owned(),
+        }
+    }
+
+    /// Where the log of a failed build is kept.
+    #[must_use]
+    pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
+        logs::path(&self.state().join("logs"), &failure.drv)
+    }
+
+    /// Tells a result in the middle of a task, and whether it is good.
+    pub fn tell(&mut self, report: &Report) -> bool {
+        self.ui.finish(report);
+        report.ok
+    }
+
+    /// The same user on the same machine, acting on another workspace.
+    ///
+    /// # Errors
+    /// When there is no workspace.
+    pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
+        Context::new(
+            self.host.clone(),
+            dir.to_owned(),
+            self.globals.clone(),
+            Ui::new(self.ui.style()),
+            Scope::All,
+        )
     }
 
     /// Becomes a program from the store, where the user stands. Returns only when that fails.
@@ -235,7 +308,7 @@ impl Context {
     pub fn query<T: DeserializeOwned>(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<T> {
         let call = self.call(step, settings)?;
         if !call.exit.success() {
-            bail!("{}", call.why());
+            bail!("{}", call.why(self));
         }
         serde_json::from_str(&call.exit.stdout)
             .with_context(|| format!("unexpected answer to `{}`", CommandLine("nix", &step.argv(settings))))
@@ -243,18 +316,27 @@ impl Context {
 }
 
 impl Call {
-    /// Why Nix failed, in its own words.
+    /// Why Nix failed, in its own words, with the last lines of the builds that failed.
     #[must_use]
-    pub fn why(&self) -> String {
+    pub fn why(&self, cx: &Context) -> String {
         if self.exit.interrupted {
             return "interrupted".to_owned();
         }
-        let mut parts: Vec<String> = self.monitor.errors.clone();
-        parts.extend(self.monitor.failures.iter().map(|it| format!("{} failed: {}", it.drv, it.reason)));
-        match (parts.is_empty(), self.exit.code) {
-            (false, _) => parts.join("\n"),
-            (true, Some(code)) => format!("nix ended with exit code {code} and said nothing"),
-            (true, None) => "nix was killed".to_owned(),
+        let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
+        parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
+        parts.extend(self.silence());
+        parts.join("\n")
+    }
+
+    /// How Nix failed, where it did not say why.
+    #[must_use]
+    pub fn silence(&self) -> Option<String> {
+        let told = !self.monitor.failures.is_empty() || !self.monitor.errors.is_empty();
+        match self.exit.code {
+            _ if told || self.exit.interrupted => None,
+            Some(0) => None,
+            Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
+            None => Some("nix was killed".to_owned()),
         }
     }
 }
@@ -267,7 +349,7 @@ pub fn create_dir(dir: &Utf8Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))
 }
 
-/// Replaces a file as a whole: nobody ever sees half of it.
+/// Replaces a file as a whole: nobody ever sees half of it. Its mode stays.
 ///
 /// # Errors
 /// With the path in the message; the old file is then still there.
@@ -277,6 +359,10 @@ pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> anyhow::Result<()> {
         create_dir(dir)?;
     }
     std::fs::write(&temporary, content)
+        .and_then(|()| match path.metadata() {
+            Ok(old) => std::fs::set_permissions(&temporary, old.permissions()),
+            Err(_) => Ok(()),
+        })
         .and_then(|()| std::fs::rename(&temporary, path))
         .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write `{path}`"))

@@ -2,14 +2,16 @@
 //!
 //! crates.io has Alejandra 3.1.0; 4.0.0 writes the same text but for a handful of constructs. `version4` finds
 //! those, `meaning` proves that nothing but layout changes, `depth` keeps both parsers off hopeless nesting,
-//! `batch` does many files at once and `cache` remembers what is known.
+//! `batch` does many files at once, `files` touches the disk and `cache` remembers what is known.
 
 mod batch;
 mod cache;
 mod decode;
-pub mod depth;
+mod depth;
 mod diff;
+mod doc_comments;
 mod engine;
+mod files;
 mod meaning;
 mod strings;
 mod syntax_error;
@@ -23,7 +25,7 @@ use camino::Utf8PathBuf;
 pub use batch::run;
 pub use cache::Cache;
 pub use diff::diff;
-pub use engine::format_text;
+pub use engine::{format_text, same_meaning};
 
 /// How a batch of files is formatted.
 #[derive(Debug, Clone)]

@@ -44,9 +44,8 @@ impl Host {
             other => bail!("{other} is not supported: use Linux or macOS (on Windows: WSL)"),
         };
         let cwd = std::env::current_dir().context("cannot read the current directory")?;
-        let cwd = Utf8PathBuf::from_path_buf(cwd).map_err(|cwd| {
-            anyhow::anyhow!("the current directory is not UTF-8: {}", cwd.display())
-        })?;
+        let cwd = Utf8PathBuf::from_path_buf(cwd)
+            .map_err(|cwd| anyhow::anyhow!("the current directory is not UTF-8: {}", cwd.display()))?;
         Ok(Host {
             os,
             arch: std::env::consts::ARCH.to_owned(),

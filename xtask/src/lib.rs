@@ -1,13 +1,16 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
+pub mod alejandra4;
 pub mod cli;
 pub mod context;
 pub mod format;
+pub mod hints;
 pub mod host;
 pub mod inventory;
 pub mod logs;
 pub mod monitor;
 pub mod nix;
+pub mod nix_files;
 pub mod outcome;
 pub mod plan;
 pub mod report;

@@ -1,10 +1,15 @@
 //! What Nix is doing, concluded from its events: which builds run, what is downloaded, what failed and why.
 //! Draws nothing.
 
+mod blame;
+#[cfg(test)]
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::nix::event::{Activity, Event, Progress};
+use blame::{Blame, derivation_in};
 
 /// How many of a builder's last lines are kept for the report of its failure.
 pub const TAIL: usize = 40;
@@ -32,9 +37,11 @@ pub struct Monitor {
     totals: BTreeMap<u64, Progress>,
     builds_total: BTreeSet<u64>,
     ended: BTreeMap<String, Build>,
-    /// Ends of builds that Nix has counted, and that no `stop` was matched with yet.
+    /// Ends of builds that Nix has counted, and that are not yet known to be those of a certain build.
     succeeded: u64,
     failed: u64,
+    /// Builds that have stopped, one way or the other: only an error message tells which.
+    undecided: BTreeMap<String, Duration>,
 }
 
 /// A build that runs, or ran.
@@ -105,10 +112,7 @@ impl Monitor {
                     .for_each(|it| it.phase = Some(phase.clone()));
                 None
             }
-            Event::Progress { id, progress } => {
-                self.progress(*id, *progress);
-                None
-            }
+            Event::Progress { id, progress } => self.progress(*id, *progress, now),
             Event::Message { level, text, root } => self.message(*level, text, root.as_deref()),
             Event::Plain(text) => Some(Change::Plain(text.clone())),
             Event::Tick | Event::Ignored => None,
@@ -173,17 +177,38 @@ impl Monitor {
             return None;
         }
         self.ended.insert(drv.clone(), build);
-        // `stop` has no status, but Nix raises its counts just before the stop of a build that ended by itself.
-        if self.succeeded > 0 {
+        // `stop` has no status, and those of the builds that were asked for come at the very end, in any order.
+        match (self.succeeded, self.failed) {
+            (0, 0) => Some(Change::Cancelled { drv }),
+            (_, 0) => {
+                self.succeeded -= 1;
+                self.built.insert(drv.clone(), took);
+                Some(Change::Finished { drv, took })
+            }
+            _ if self.failures.iter().any(|it| it.drv == drv) => {
+                self.failed -= 1;
+                Some(Change::Failed { drv, took })
+            }
+            _ => {
+                self.undecided.insert(drv, took);
+                None
+            }
+        }
+    }
+
+    /// Nix has said all it had to say: what is left undecided has not failed.
+    pub fn end(&mut self) -> Vec<Change> {
+        let mut res = Vec::new();
+        for (drv, took) in std::mem::take(&mut self.undecided) {
+            if self.succeeded == 0 {
+                res.push(Change::Cancelled { drv });
+                continue;
+            }
             self.succeeded -= 1;
             self.built.insert(drv.clone(), took);
-            return Some(Change::Finished { drv, took });
+            res.push(Change::Finished { drv, took });
         }
-        if self.failed > 0 {
-            self.failed -= 1;
-            return Some(Change::Failed { drv, took });
-        }
-        Some(Change::Cancelled { drv })
+        res
     }
 
     fn log(&mut self, id: u64, line: &str) -> Option<Change> {
@@ -196,22 +221,56 @@ impl Monitor {
         Some(Change::Line { drv: build.drv.clone(), line: line.to_owned() })
     }
 
-    fn progress(&mut self, id: u64, progress: Progress) {
+    fn progress(&mut self, id: u64, progress: Progress, now: Instant) -> Option<Change> {
         if let Some((_, known)) = self.copies.get_mut(&id) {
             *known = progress;
-        } else if self.builds_total.contains(&id) {
-            let before = self.totals.insert(id, progress).unwrap_or_default();
-            self.succeeded += progress.done.saturating_sub(before.done);
-            self.failed += progress.failed.saturating_sub(before.failed);
+            return None;
         }
+        if !self.builds_total.contains(&id) {
+            return None;
+        }
+        let before = self.totals.insert(id, progress).unwrap_or_default();
+        let succeeded = progress.done.saturating_sub(before.done);
+        let failed = progress.failed.saturating_sub(before.failed);
+        // Where only one build runs, it is the one that has ended, whenever its `stop` may come.
+        match self.only_build() {
+            Some(drv) if succeeded + failed == 1 => {
+                let took = self.settle(&drv, now);
+                if failed == 1 {
+                    return Some(Change::Failed { drv, took });
+                }
+                self.built.insert(drv.clone(), took);
+                Some(Change::Finished { drv, took })
+            }
+            _ => {
+                self.succeeded += succeeded;
+                self.failed += failed;
+                None
+            }
+        }
+    }
+
+    fn only_build(&self) -> Option<String> {
+        let drv = &self.builds.values().next()?.drv;
+        let alone = self.builds.values().all(|it| it.drv == *drv) && self.succeeded + self.failed == 0;
+        alone.then(|| drv.clone())
+    }
+
+    /// Takes a build off the list of those that run. Of the two halves of a remote build, one has the log.
+    fn settle(&mut self, drv: &str, now: Instant) -> Duration {
+        let (halves, others) = std::mem::take(&mut self.builds).into_iter().partition(|it| it.1.drv == drv);
+        self.builds = others;
+        let halves: BTreeMap<u64, Build> = halves;
+        let since = halves.values().map(|it| it.since).min().unwrap_or(now);
+        if let Some(build) = halves.into_values().max_by_key(|it| it.lines) {
+            self.ended.insert(drv.to_owned(), build);
+        }
+        now.saturating_duration_since(since)
     }
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
         match level {
-            0 => {
-                self.error(root.unwrap_or(text));
-                None
-            }
+            0 => self.error(root.unwrap_or(text)),
             1 => {
                 let text = text.trim().trim_start_matches("warning:").trim().to_owned();
                 self.warnings.insert(text.clone()).then_some(Change::Warning(text))
@@ -228,31 +287,35 @@ impl Monitor {
         }
     }
 
-    fn error(&mut self, text: &str) {
+    /// What an error is about. It may tell which of several builds has failed.
+    fn error(&mut self, text: &str) -> Option<Change> {
         let text = text.trim().trim_start_matches("error:").trim();
         match Blame::of(text) {
-            Blame::Own { drv, reason } => {
-                if self.failures.iter().any(|it| it.drv == drv) {
-                    return;
-                }
-                // A single failure is only told at the very end, after its build has stopped.
-                let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
-                let build = running.or(self.ended.get(&drv));
-                self.built.remove(&drv);
-                self.failures.push(Failure {
-                    reason,
-                    tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
-                    lines: build.map_or(0, |it| it.lines),
-                    drv,
-                });
-            }
+            Blame::Own { drv, reason } => return self.blame(drv, reason),
             Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
-            Blame::Nobody => {
-                if !self.errors.iter().any(|it| it == text) {
-                    self.errors.push(text.to_owned());
-                }
-            }
+            Blame::Nobody if self.errors.iter().any(|it| it == text) => {}
+            Blame::Nobody => self.errors.push(text.to_owned()),
         }
+        None
+    }
+
+    fn blame(&mut self, drv: String, reason: String) -> Option<Change> {
+        if self.failures.iter().any(|it| it.drv == drv) {
+            return None;
+        }
+        // A single failure is only told at the very end, after its build has stopped.
+        let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
+        let build = running.or(self.ended.get(&drv));
+        self.built.remove(&drv);
+        self.failures.push(Failure {
+            reason,
+            tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
+            lines: build.map_or(0, |it| it.lines),
+            drv: drv.clone(),
+        });
+        let took = self.undecided.remove(&drv)?;
+        self.failed = self.failed.saturating_sub(1);
+        Some(Change::Failed { drv, took })
     }
 
     /// Bytes that were copied and that are to be copied, over the running copies.
@@ -265,303 +328,5 @@ impl Monitor {
             res.running += 1;
         }
         res
-    }
-}
-
-/// Whose fault an error message says it is.
-#[derive(Debug, PartialEq, Eq)]
-enum Blame {
-    Own {
-        drv: String,
-        reason: String,
-    },
-    /// The derivation named is a victim: the culprit has a message of its own.
-    Dependency,
-    Nobody,
-}
-
-impl Blame {
-    fn of(text: &str) -> Blame {
-        let first = text.lines().next().unwrap_or_default();
-        // `build of 'A.drv^out', 'B.drv^out' failed` sums up what was already told.
-        let cascade = first.contains("dependencies of derivation")
-            || first.contains("dependency of derivation")
-            || text.contains("dependency failed")
-            || text.contains("dependencies failed")
-            || (first.starts_with("build of ") && first.ends_with(" failed"));
-        if cascade {
-            return Blame::Dependency;
-        }
-        let Some(drv) = derivation_in(first) else { return Blame::Nobody };
-        let words =
-            ["builder for", "Cannot build", "hash mismatch", "timed out", "failed", "required to build"];
-        if !words.iter().any(|it| first.contains(it)) {
-            return Blame::Nobody;
-        }
-        let reason = match text.split_once("Reason:") {
-            Some((_, reason)) => {
-                reason.lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
-            }
-            None => first.trim_end_matches(';').replace(&format!("'{drv}'"), "").replace("  ", " "),
-        };
-        let reason = reason.trim_start_matches("builder for failed with").trim();
-        let reason = reason.trim_start_matches("builder failed with").trim();
-        let mut reason = if reason.starts_with("exit code") {
-            format!("its builder ended with {reason}")
-        } else {
-            reason.to_owned()
-        };
-        // A hash mismatch says the two hashes in the lines that follow, and they are what one needs.
-        if first.contains("hash mismatch") {
-            for line in text.lines().skip(1) {
-                reason.push_str(&format!("\n  {}", line.trim()));
-            }
-        }
-        Blame::Own { drv, reason }
-    }
-}
-
-/// The first `/nix/store/….drv` of a line, in either kind of quotes.
-fn derivation_in(line: &str) -> Option<String> {
-    let start = line.find("/nix/store/")?;
-    let path = line[start..].split(['\'', '"', ' ', '^', ';', ',']).next()?;
-    path.ends_with(".drv").then(|| path.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-    use crate::nix::event;
-
-    /// Plays a recorded stream and says what was concluded.
-    #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
-    fn check(recorded: &str, expect: Expect) {
-        let path = format!("{}/tests/fixtures/logs/{recorded}.err", env!("CARGO_MANIFEST_DIR"));
-        let mut monitor = Monitor::default();
-        for line in std::fs::read(path).unwrap().split(|it| *it == b'\n') {
-            monitor.event(&event::parse(line), Instant::now());
-        }
-        let short = |drv: &str| drv[44..].to_owned();
-        let mut res = format!("planned {}\n", monitor.planned);
-        for drv in monitor.built.keys() {
-            res.push_str(&format!("built {}\n", short(drv)));
-        }
-        for path in &monitor.copied {
-            res.push_str(&format!("copied {}\n", short(path)));
-        }
-        for it in &monitor.failures {
-            res.push_str(&format!(
-                "failed {}: {} ({} lines, last {:?})\n",
-                short(&it.drv),
-                it.reason,
-                it.lines,
-                it.tail.last()
-            ));
-        }
-        for it in &monitor.errors {
-            res.push_str(&format!("error {it}\n"));
-        }
-        res.push_str(&format!("running {}", monitor.builds.len()));
-        expect.assert_eq(&res);
-    }
-
-    #[test]
-    fn success() {
-        check(
-            "success-trixie",
-            expect![[r#"
-            planned 12
-            built leaf-3.drv
-            built mid-1.drv
-            built mid-2.drv
-            built leaf-2.drv
-            built top-2.drv
-            built leaf-5.drv
-            built leaf-6.drv
-            built all.drv
-            built mid-3.drv
-            built leaf-4.drv
-            built leaf-1.drv
-            built top-1.drv
-            running 0"#]],
-        );
-        check(
-            "success-sid",
-            expect![[r#"
-            planned 12
-            built leaf-1.drv
-            built all.drv
-            built mid-2.drv
-            built leaf-5.drv
-            built leaf-2.drv
-            built leaf-3.drv
-            built top-2.drv
-            built mid-1.drv
-            built leaf-6.drv
-            built mid-3.drv
-            built top-1.drv
-            built leaf-4.drv
-            running 0"#]],
-        );
-        check(
-            "uptodate-trixie",
-            expect![[r#"
-            planned 0
-            running 0"#]],
-        );
-        check(
-            "substitute-http-sid",
-            expect![[r#"
-            planned 0
-            copied top-1
-            copied mid-1
-            copied leaf-5
-            copied mid-2
-            copied two
-            copied all
-            copied leaf-3
-            copied leaf-1
-            copied top-2
-            copied mid-3
-            running 0"#]],
-        );
-    }
-
-    #[test]
-    fn failures() {
-        check(
-            "fail-trixie",
-            expect![[r#"
-            planned 1
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]],
-        );
-        check(
-            "fail-sid",
-            expect![[r#"
-            planned 1
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]],
-        );
-        check(
-            "failtop-keepgoing-trixie",
-            expect![[r#"
-            planned 4
-            built leaf-3.drv
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]],
-        );
-        check(
-            "failtop-keepgoing-sid",
-            expect![[r#"
-            planned 4
-            built leaf-3.drv
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]],
-        );
-        check(
-            "failtop-trixie",
-            expect![[r#"
-            planned 4
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]],
-        );
-        check(
-            "failtop-sid",
-            expect![[r#"
-            planned 4
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            running 0"#]],
-        );
-        check(
-            "daemon-trixie",
-            expect![[r#"
-            planned 7
-            built leaf-2.drv
-            built leaf-1.drv
-            built leaf-3.drv
-            built mid-1.drv
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]],
-        );
-        check(
-            "daemon-sid",
-            expect![[r#"
-            planned 7
-            built leaf-1.drv
-            built leaf-2.drv
-            built leaf-3.drv
-            built mid-1.drv
-            failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
-            failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
-            running 0"#]],
-        );
-        check(
-            "eval-thrown-trixie",
-            expect![[r#"
-            planned 0
-            error custom message
-            second line
-            running 0"#]],
-        );
-        check(
-            "eval-thrown-sid",
-            expect![[r#"
-            planned 0
-            error custom message
-            second line
-            running 0"#]],
-        );
-        check(
-            "sigint-trixie",
-            expect![[r#"
-            planned 1
-            error interrupted by the user
-            running 0"#]],
-        );
-        check(
-            "sigint-sid",
-            expect![[r#"
-            planned 1
-            error interrupted by the user
-            running 0"#]],
-        );
-    }
-
-    #[test]
-    fn a_remote_build_counts_once() {
-        check(
-            "remote-build-trixie",
-            expect![[r#"
-            planned 4
-            built phases.drv
-            built leaf-1.drv
-            built mid-1.drv
-            built leaf-2.drv
-            error message from builder
-            error bad JSON log message from the derivation builder: [json.exception.parse_error.101] parse error at line 1, column 4: syntax error while parsing object key - invalid literal; last read: '{ no'; expected string literal
-            running 0"#]],
-        );
-        check(
-            "remote-build-sid",
-            expect![[r#"
-            planned 4
-            built mid-1.drv
-            built leaf-2.drv
-            built phases.drv
-            built leaf-1.drv
-            copied leaf-1
-            copied mid-1
-            copied phases
-            copied leaf-2
-            error message from builder
-            error bad JSON log message from the derivation builder: [json.exception.parse_error.101] parse error at line 1, column 4: syntax error while parsing object key - invalid literal; last read: '{ no'; expected string literal
-            running 0"#]],
-        );
     }
 }

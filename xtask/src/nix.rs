@@ -45,6 +45,12 @@ impl Nix {
             None => Utf8PathBuf::from(store_path),
         }
     }
+
+    /// Whether `path-info --json` wants to be told its form: 2.34 warns where it is not, and will refuse later.
+    #[must_use]
+    pub fn names_json_format(&self) -> bool {
+        self.flavour != Flavour::Lix && self.version >= Version::new(2, 34, 0)
+    }
 }
 
 /// `Nix 2.26.3 at /usr/bin/nix (on PATH)`
@@ -114,10 +120,7 @@ mod tests {
     #[test]
     fn the_real_file_of_a_store_path_is_below_the_chroot_store() {
         assert_eq!(nix(None).real("/nix/store/abc-a"), "/nix/store/abc-a");
-        assert_eq!(
-            nix(Some("/home/u/s")).real("/nix/store/abc-a/bin/a"),
-            "/home/u/s/nix/store/abc-a/bin/a"
-        );
+        assert_eq!(nix(Some("/home/u/s")).real("/nix/store/abc-a/bin/a"), "/home/u/s/nix/store/abc-a/bin/a");
     }
 
     #[test]

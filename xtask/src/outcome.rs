@@ -9,14 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
 use crate::context::{Call, Context};
-use crate::logs;
 use crate::monitor::{Failure, Monitor};
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
 use crate::report::{Report, Table, bytes, seconds};
 use crate::selection::Selected;
 use crate::sizes::Sizes;
-use crate::ui::name_of;
 
 /// The state of a package after a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +68,8 @@ pub struct Outcome {
     /// What Nix said that names no derivation.
     pub errors: Vec<String>,
     pub interrupted: bool,
+    /// Nix failed: then so do we, even when every output happens to be there.
+    pub complained: bool,
 }
 
 impl Outcome {
@@ -79,19 +79,28 @@ impl Outcome {
     /// When Nix cannot be asked.
     pub fn of(cx: &mut Context, selected: Vec<Selected>, call: Option<Call>) -> anyhow::Result<Outcome> {
         let interrupted = call.as_ref().is_some_and(|it| it.exit.interrupted);
+        if interrupted {
+            cx.interrupt.forgive();
+        }
         let went_well = call.as_ref().is_some_and(|it| it.exit.success());
-        let monitor = call.map(|it| it.monitor).unwrap_or_default();
+        let complained = call.is_some() && !went_well;
+        let silence = call.as_ref().and_then(Call::silence);
+        let mut monitor = call.map(|it| it.monitor).unwrap_or_default();
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
         let paths: Vec<StorePath> = packages.flat_map(|it| it.outs.values().cloned()).collect();
         let sizes = Sizes::of(cx, &paths, went_well)?;
-        let products =
+        let products: Vec<Product> =
             selected.into_iter().map(|it| product(cx, it, &monitor, &sizes)).collect::<Result<_, _>>()?;
-        Ok(Outcome { products, failures: monitor.failures, errors: monitor.errors, interrupted })
+        let missing = products.iter().filter(|it| went_well && it.status == Status::NotBuilt);
+        let missing = missing
+            .map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
+        let errors = monitor.errors.drain(..).chain(silence).chain(missing).collect();
+        Ok(Outcome { products, failures: monitor.failures, errors, interrupted, complained })
     }
 
     #[must_use]
     pub fn ok(&self) -> bool {
-        !self.interrupted && self.products.iter().all(|it| it.status.good())
+        !self.interrupted && !self.complained && self.products.iter().all(|it| it.status.good())
     }
 
     /// # Panics
@@ -127,29 +136,19 @@ impl Outcome {
                 ));
             }
         }
-        for failure in &self.failures {
-            let mut note = format!("{}: {}", cx.ui.paint("31;1", name_of(&failure.drv)), failure.reason);
-            if !failure.tail.is_empty() {
-                let hidden = failure.lines - failure.tail.len();
-                if hidden > 0 {
-                    note.push_str(&format!("\n  … {hidden} lines above"));
-                }
-                failure.tail.iter().for_each(|it| note.push_str(&format!("\n  > {it}")));
-                note.push_str(&format!("\n  full log: {}", log_of(cx, failure)));
-            }
-            res.push(note);
-        }
+        res.extend(self.failures.iter().map(|it| cx.describe(it)));
         if self.interrupted {
             res.push("interrupted; Nix and its builders were stopped".to_owned());
         } else {
-            res.extend(self.errors.iter().map(|it| format!("{} {it}", cx.ui.paint("31;1", "error:"))));
+            let title = cx.ui.paint("31;1", "error:");
+            res.extend(self.errors.iter().map(|it| format!("{title} {}", cx.explain(it))));
         }
         res
     }
 
     fn json(&self, cx: &Context) -> Value {
         let products: Vec<Value> = self.products.iter().map(|it| it.json(cx)).collect();
-        let failure = |it: &Failure| json!({"drv": it.drv, "reason": it.reason, "log": it.tail, "log_file": log_of(cx, it)});
+        let failure = |it: &Failure| json!({"drv": it.drv, "reason": it.reason, "log": it.tail, "log_file": cx.log_of(it)});
         json!({
             "version": 1,
             "ok": self.ok(),
@@ -280,7 +279,7 @@ fn link_one(
         let step = Step::Root { path: path.to_string(), link: root.clone() };
         let call = cx.call(&step, &Settings::default())?;
         if !call.exit.success() {
-            bail!("cannot make the link `{root}`: {}", call.why());
+            bail!("cannot make the link `{root}`: {}", call.why(cx));
         }
     }
     if private && !points_to(link, real.as_str()) {
@@ -301,10 +300,6 @@ fn replace_link(link: &Utf8Path, target: &Utf8Path) -> anyhow::Result<()> {
     std::os::unix::fs::symlink(target, &temporary)
         .and_then(|()| fs::rename(&temporary, link))
         .with_context(|| format!("cannot make the link `{link}`"))
-}
-
-fn log_of(cx: &Context, failure: &Failure) -> String {
-    logs::path(&cx.state().join("logs"), &failure.drv).into_string()
 }
 
 /// A path as the user would type it from where he stands.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::host::System;
 
@@ -24,6 +24,8 @@ pub enum Step {
     /// Whether paths are valid, and their sizes.
     PathInfo {
         paths: Vec<String>,
+        /// Newer versions want the form of their answer to be named.
+        name_format: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -33,6 +35,11 @@ pub enum Step {
     /// Enters a dev shell by Nix itself.
     Develop {
         installable: String,
+        command: Vec<String>,
+    },
+    /// Runs a program of a store path, wherever its store is.
+    Exec {
+        path: String,
         command: Vec<String>,
     },
     /// Whether a lock is complete and matches its flake.
@@ -90,11 +97,18 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths } => argv.push(["path-info", "--json"]).push(paths),
+            Step::PathInfo { paths, name_format } => {
+                argv.push(["path-info", "--json"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push(paths)
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
             Step::Develop { installable, .. } => argv.push(["develop", installable]),
+            Step::Exec { path, .. } => argv.push(["shell", path]),
             Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
             Step::FlakeCheck { flake, build } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
@@ -112,7 +126,7 @@ impl Step {
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
             _ => &mut argv,
         };
-        if let Step::Develop { command, .. } = self
+        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
             && !command.is_empty()
         {
             argv.push(["--command"]).push(command);
@@ -122,13 +136,7 @@ impl Step {
 
     /// A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        !matches!(self, Step::Root { .. } | Step::PathInfo { .. })
-    }
-
-    /// Whether Nix's log comes as events. `develop` hands its terminal to the user.
-    #[must_use]
-    pub fn streams(&self) -> bool {
-        !matches!(self, Step::Develop { .. })
+        !matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. })
     }
 }
 
@@ -214,6 +222,12 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// The options that replace an input by a directory, for one call.
+#[must_use]
+pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
+    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
+}
+
 /// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is
 /// the program that `run` starts.
 #[must_use]
@@ -278,7 +292,7 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
     fn check(step: Step, settings: &Settings, expect: Expect) {
-        expect.assert_eq(&CommandLine("nix", &step.argv(settings)).to_string());
+        expect.assert_eq(&format!("{}\n", CommandLine("nix", &step.argv(settings))));
     }
 
     fn text(words: &[&str]) -> Vec<String> {
@@ -291,9 +305,9 @@ mod tests {
         check(
             Step::Build(build.clone()),
             &Settings::default(),
-            expect![
-                "nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
         let build = Build { keep_going: true, jobs: Some(2), ..build };
         let settings = Settings {
@@ -306,9 +320,9 @@ mod tests {
         check(
             Step::Build(build),
             &settings,
-            expect![
-                "nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --impure --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false"
-            ],
+            expect![[r#"
+            nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false --impure -L --option a b
+        "#]],
         );
     }
 
@@ -318,51 +332,51 @@ mod tests {
         check(
             Step::Root { path: "/nix/store/x".into(), link: "result x".into() },
             &settings,
-            expect![
-                "nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+                nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+            "#]],
         );
         check(
-            Step::PathInfo { paths: text(&["/nix/store/x"]) },
+            Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
             &settings,
-            expect![
-                "nix path-info --json /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
         check(
             Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
             &settings,
-            expect![
-                "nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
         check(
             Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
             &settings,
-            expect![
-                "nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'"
-            ],
+            expect![[r#"
+                nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'
+            "#]],
         );
         check(
             Step::Metadata { flake: ".".into() },
             &settings,
-            expect![
-                "nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
         check(
             Step::FlakeCheck { flake: ".".into(), build: false },
             &settings,
-            expect![
-                "nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
         check(
-            names(".", "packages", Vec::new()),
+            names(".", "packages"),
             &settings,
-            expect![
-                "nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5"
-            ],
+            expect![[r#"
+            nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
         );
     }
 

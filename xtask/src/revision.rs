@@ -98,7 +98,6 @@ mod tests {
         fs::write(dir.join("a b"), "4").unwrap();
         step("edited once more", true);
         let old = "a b";
-        let old = "a b";
         cmd!(sh, "git mv {old} c").quiet().run().unwrap();
         step("renamed", true);
         fs::remove_file(dir.join("c")).unwrap();

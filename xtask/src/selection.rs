@@ -52,6 +52,8 @@ impl Selection<'_> {
                 cx.workspace.root
             );
         }
+        // No Nix is no fault of a flake.
+        cx.nix()?;
         if self.all {
             return self.everything(cx);
         }
@@ -79,8 +81,12 @@ impl Selection<'_> {
 
     fn inventory(&self, cx: &mut Context, flake: usize) -> anyhow::Result<Inventory> {
         let settings = cx.settings(&[flake], self.extra)?;
-        inventory::packages(cx, flake, &self.system, &settings)
-            .with_context(|| format!("cannot evaluate the packages of `{}`", cx.workspace.flakes[flake].dir))
+        inventory::packages(cx, flake, &self.system, &settings).or_else(|error| {
+            // Nix does not name a lock that it cannot read.
+            let it = &cx.workspace.flakes[flake];
+            it.lock(&cx.workspace.root)?;
+            Err(error).with_context(|| format!("cannot evaluate the packages of `{}`", it.dir))
+        })
     }
 
     fn everything(&self, cx: &mut Context) -> anyhow::Result<Vec<Selected>> {
@@ -95,8 +101,9 @@ impl Selection<'_> {
         }
         // `default` is most often another name of one of them.
         let twin = |it: &Selected| res.iter().any(|other| it.name != other.name && same(it, other));
-        let default = res.iter().position(|it| it.attr.ends_with(".default") && twin(it));
-        default.into_iter().for_each(|it| drop(res.remove(it)));
+        if let Some(default) = res.iter().position(|it| it.attr.ends_with(".default") && twin(it)) {
+            res.remove(default);
+        }
         Ok(res)
     }
 
@@ -168,7 +175,9 @@ impl Selection<'_> {
             }
         }
         let near = nearest(name, known.iter().map(String::as_str));
-        let hint = if near.is_empty() {
+        let hint = if known.is_empty() {
+            "; no flake of this workspace has any".to_owned()
+        } else if near.is_empty() {
             format!("; the packages for {} are: {}", self.system, known.join(", "))
         } else {
             did_you_mean(&near)

@@ -55,7 +55,9 @@ impl Sizes {
         let new: Vec<String> =
             there.iter().filter(|it| !known.sizes.contains_key(**it)).map(ToString::to_string).collect();
         if !new.is_empty() {
-            let answer: Answer = cx.query(&Step::PathInfo { paths: new }, &Settings::default())?;
+            let name_format = cx.nix()?.names_json_format();
+            let answer: Answer =
+                cx.query(&Step::PathInfo { paths: new, name_format }, &Settings::default())?;
             for (path, info) in answer {
                 // A path that is not valid is null.
                 if let (Ok(path), Ok(info)) = (path.parse(), serde_json::from_value::<PathInfo>(info)) {

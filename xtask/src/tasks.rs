@@ -1,5 +1,8 @@
 //! One file for each verb: its flags, and the short script that it is.
 
 pub mod build;
+pub mod check;
+pub mod ci;
+pub mod fmt;
 pub mod run;
 pub mod shell;

@@ -1,5 +1,7 @@
 //! What the user sees. The only file that prints, with `ui/bars.rs`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -28,6 +30,7 @@ pub struct Ui {
     bars: Option<Bars>,
     stdout_is_terminal: bool,
     colour: bool,
+    warned: RefCell<BTreeSet<String>>,
 }
 
 impl Ui {
@@ -39,7 +42,13 @@ impl Ui {
             bars: (terminal && !style.quiet && style.colour).then(Bars::new),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             colour: terminal && style.colour,
+            warned: RefCell::default(),
         }
+    }
+
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.style
     }
 
     /// Something the user would want to know while waiting.
@@ -49,7 +58,11 @@ impl Ui {
         }
     }
 
+    /// Said once, however often it is found.
     pub fn warning(&self, text: &str) {
+        if !self.warned.borrow_mut().insert(text.to_owned()) {
+            return;
+        }
         self.talk(&format!("{} {text}", self.paint("33", "warning:")));
     }
 
@@ -70,13 +83,19 @@ impl Ui {
         match change {
             Change::Warning(text) => {
                 // Every command in a tree that is being worked on says so.
-                if !text.ends_with("is dirty") || self.style.verbose {
+                // The second advises an option of Nix, of which there is no use here; the third is what `--src` is for. What is not accepted from a
+                // `nixConfig` we have said ourselves, with the difference.
+                let dull = text.ends_with("is dirty")
+                    || text.starts_with("The check omitted these")
+                    || text.starts_with("not writing modified lock file")
+                    || text.contains("untrusted flake configuration setting");
+                if !dull || self.style.verbose {
                     self.warning(text);
                 }
             }
             Change::Plain(text) => self.status(text),
             Change::Line { drv, line } if self.style.verbose => {
-                self.talk(&format!("{}> {line}", name_of(drv)))
+                self.talk(&format!("{}> {line}", name_of(drv)));
             }
             Change::Failed { drv, took } => {
                 let text =
@@ -85,13 +104,13 @@ impl Ui {
             }
             _ if self.bars.is_some() => {}
             Change::Started { drv, machine } if machine.is_empty() => {
-                self.status(&format!("build   {}", name_of(drv)))
+                self.status(&format!("build   {}", name_of(drv)));
             }
             Change::Started { drv, machine } => {
-                self.status(&format!("build   {} on {machine}", name_of(drv)))
+                self.status(&format!("build   {} on {machine}", name_of(drv)));
             }
             Change::Finished { drv, took } => {
-                self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)))
+                self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)));
             }
             Change::Cancelled { drv } => self.status(&format!("stopped {}", name_of(drv))),
             Change::Line { .. } | Change::Copying { .. } => {}
@@ -118,8 +137,8 @@ impl Ui {
         if let Some(code) = report.code {
             return ExitCode::from(code);
         }
-        for note in &report.notes {
-            self.talk(note);
+        if !self.style.quiet || !report.ok {
+            report.notes.iter().for_each(|it| self.talk(it));
         }
         if self.style.json {
             self.data(&format!("{:#}", report.json));

@@ -2,161 +2,29 @@
 //!
 //! `XTASK_TEST_SUITE=sid` tests the newest Nix; `XTASK_TEST_REQUIRE=all` turns skipped tests into failures.
 
-use std::process::{Child, Output, Stdio};
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "cargo shows it when a test fails")]
+
+#[path = "private_nix/machine.rs"]
+mod machine;
+
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use xshell::{Shell, cmd};
 use xtask::host::Host;
-use xtask::nix::apt::Apt;
+use xtask::nix::apt::{Apt, package_of};
 use xtask::nix::deb::{self, Index};
-use xtask::nix::discover::{Wanted, discover};
-use xtask::nix::{Nix, Suite, Version, mirror};
+use xtask::nix::{Origin, Suite, mirror};
 
-/// A machine whose cache directory belongs to a test.
-struct Machine {
-    host: Host,
-    /// What it said.
-    said: String,
-    /// Removes a directory that only this test uses.
-    _dir: Option<tempfile::TempDir>,
-}
-
-impl Machine {
-    /// Shared by all tests that do not care whether Nix is there already.
-    fn shared() -> Machine {
-        Machine::at(&Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("private-nix"), None)
-    }
-
-    fn fresh() -> Machine {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap();
-        Machine::at(&path, Some(dir))
-    }
-
-    fn at(cache: &Utf8Path, dir: Option<tempfile::TempDir>) -> Machine {
-        std::fs::create_dir_all(cache).unwrap();
-        let mut host = Host::current().unwrap();
-        let suite = host.env("XTASK_TEST_SUITE").unwrap_or("trixie").to_owned();
-        for name in ["XTASK_NIX", "NIX_REMOTE", "NIX_CONFIG"] {
-            host.env.remove(std::ffi::OsStr::new(name));
-        }
-        host.env.insert("XDG_CACHE_HOME".into(), cache.into());
-        host.env.insert("HOME".into(), cache.join("home").into());
-        host.env.insert("XTASK_PRIVATE_NIX".into(), suite.into());
-        let it = Machine { host, said: String::new(), _dir: dir };
-        it.apt("Acquire::Check-Valid-Until \"false\";\n")
-    }
-
-    /// Configures the host's apt; tests on frozen mirrors need that.
-    fn apt(mut self, text: &str) -> Machine {
-        let file = self.cache().join("apt.conf");
-        if std::fs::read_to_string(&file).unwrap_or_default() != text {
-            std::fs::write(&file, text).unwrap();
-        }
-        self.host.env.insert("APT_CONFIG".into(), file.into());
-        self
-    }
-
-    fn env(mut self, name: &str, value: &str) -> Machine {
-        self.host.env.insert(name.into(), value.into());
-        self
-    }
-
-    fn cache(&self) -> Utf8PathBuf {
-        self.host.cache_dir().unwrap().parent().unwrap().to_owned()
-    }
-
-    fn discover(&mut self) -> anyhow::Result<Nix> {
-        let wanted = Wanted { explicit: None, minimum: Version::new(2, 26, 0), sandbox: true };
-        discover(&self.host, &wanted, &mut |it| self.said += &format!("{it:?}\n"))
-    }
-
-    /// Names in the directory of private Nixes, but for the lock and the stores.
-    fn left(&self) -> Vec<String> {
-        let dir = self.host.cache_dir().unwrap().join("nix");
-        let Ok(entries) = dir.read_dir_utf8() else { return Vec::new() };
-        let names = entries.map(|it| it.unwrap().file_name().to_owned());
-        names.filter(|it| !it.ends_with(".lock") && !it.ends_with("-store")).collect()
-    }
-
-    fn suite(&self) -> Suite {
-        if self.host.env("XTASK_TEST_SUITE") == Some("sid") { Suite::Sid } else { Suite::Trixie }
-    }
-
-    /// The same machine in a process of its own: this test binary, started with `before` in front of it.
-    #[expect(
-        clippy::disallowed_types,
-        clippy::disallowed_methods,
-        reason = "a child that is killed is the test"
-    )]
-    fn child(&self, program: &Utf8Path, before: &[&str]) -> Child {
-        let own = [program.as_str(), "--exact", "child", "--nocapture"];
-        let argv = [before, &own].concat();
-        std::process::Command::new(argv[0])
-            .args(&argv[1..])
-            .env_clear()
-            .envs(&self.host.env)
-            .env("XTASK_TEST_CHILD", self.cache())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-}
-
-fn this_program() -> Utf8PathBuf {
-    Utf8PathBuf::from_path_buf(std::env::current_exe().unwrap()).unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-/// Whether the machine has what a test needs; says what is missing.
-fn has(tools: &[&str], root: bool) -> bool {
-    let host = Host::current().unwrap();
-    let mut missing: Vec<&str> =
-        tools.iter().copied().filter(|it| host.which(it).is_none()).collect();
-    if root && !unix::unistd::geteuid().is_root() {
-        missing.push("root");
-    }
-    if missing.is_empty() {
-        return true;
-    }
-    let missing = missing.join(", ");
-    assert_ne!(host.env("XTASK_TEST_REQUIRE"), Some("all"), "needs {missing}");
-    println!("skipped: needs {missing}");
-    false
-}
+use machine::{Machine, build, has, text, this_program};
 
 const APT: [&str; 2] = ["apt-get", "dpkg-deb"];
-
-/// A raw derivation that sees whether it is in a sandbox.
-const EXPR: &str = r#"derivation { name = "private-nix-test"; system = builtins.currentSystem; builder = "/bin/sh";
-  args = [ "-c" "if [ -e /etc/debian_version ]; then echo outside; else echo inside; fi > $out" ];
-  allowSubstitutes = false; }"#;
-
-/// Builds `EXPR` by the program alone, as a user would by hand; returns what the real output file says.
-fn build(machine: &Machine, nix: &Nix) -> String {
-    let sh = Shell::new().unwrap();
-    let (program, expr) = (&nix.program, EXPR);
-    let cmd = cmd!(sh, "{program} build --impure --no-link --print-out-paths --expr {expr}");
-    let path =
-        cmd.env_clear().envs(&machine.host.env).env("NIX_REMOTE", "daemon").quiet().read().unwrap();
-    std::fs::read_to_string(nix.real(&path)).unwrap()
-}
 
 /// Not a test of its own: what the children of other tests run.
 #[test]
 fn child() {
-    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from)
-    else {
+    let Some(cache) = Host::current().unwrap().env("XTASK_TEST_CHILD").map(Utf8PathBuf::from) else {
         return;
     };
     let mut machine = Machine::at(&cache, None);
@@ -164,7 +32,11 @@ fn child() {
     println!("{}", machine.said);
     match res {
         Ok(nix) => println!("child: {nix}\nchild built {}", build(&machine, &nix)),
-        Err(err) => println!("child failed: {err:#}"),
+        Err(err) => {
+            println!("child failed: {err:#}");
+            let err = machine.discover_with(false).err().map(|it| format!("{it:#}"));
+            println!("child without sandbox failed: {}", err.unwrap_or_default());
+        }
     }
 }
 
@@ -187,17 +59,19 @@ fn it_is_made_builds_in_the_sandbox_and_is_found_again_in_no_time() {
 }
 
 #[test]
-fn a_nix_that_is_too_old_is_replaced_with_a_warning() {
+fn a_nix_that_is_too_old_is_replaced_with_a_warning_and_a_chosen_suite_wins_over_path() {
     if !has(&APT, false) {
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
-    let old = tempfile::tempdir().unwrap();
-    let program = old.path().join("nix");
-    std::fs::write(&program, "#!/bin/sh\necho 'nix (Nix) 2.8.0'\n").unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("nix");
+    let put = |version: &str| {
+        std::fs::write(&program, format!("#!/bin/sh\necho 'nix (Nix) {version}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    put("2.8.0");
     let machine = Machine::shared();
-    let path = format!("{}:{}", old.path().display(), machine.host.env("PATH").unwrap());
+    let path = format!("{}:{}", dir.path().display(), machine.host.env("PATH").unwrap());
     let mut machine = machine.env("PATH", &path).env("XTASK_PRIVATE_NIX", "");
     let nix = machine.discover().unwrap();
     assert_eq!(build(&machine, &nix), "inside\n");
@@ -206,6 +80,11 @@ fn a_nix_that_is_too_old_is_replaced_with_a_warning() {
         program.display()
     );
     assert!(machine.said.contains(&expect), "{}", machine.said);
+
+    put("2.99.0");
+    assert_eq!(machine.discover().unwrap().origin, Origin::Path);
+    let mut machine = machine.env("XTASK_PRIVATE_NIX", &Suite::Trixie.to_string());
+    assert_eq!(machine.discover().unwrap().origin, Origin::Private(Suite::Trixie));
 }
 
 #[test]
@@ -217,7 +96,7 @@ fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
     let apt = Apt::new(&machine.host, machine.suite(), machine.cache().join("apt")).unwrap();
     apt.update(&mirror::mirrors(&machine.host).unwrap()).unwrap();
     let files = apt.download(&["bash-static"]).unwrap();
-    let names = files.iter().map(|it| xtask::nix::apt::package_of(it)).collect();
+    let names = files.iter().map(|it| package_of(it)).collect();
     let index = Index::parse(&apt.show(&names).unwrap());
     deb::unpack(&index, &files, &machine.cache().join("good")).unwrap();
     let file = files.iter().find(|it| it.as_str().contains("bash-static")).unwrap();
@@ -229,10 +108,7 @@ fn a_changed_package_is_refused_by_name_and_a_real_one_is_not() {
     apt.download(&["bash-static"]).unwrap();
     let err = deb::unpack(&index, &files, &machine.cache().join("bad")).unwrap_err().to_string();
     assert!(
-        err.starts_with(&format!(
-            "refused `{}`: it is damaged or was changed",
-            file.file_name().unwrap()
-        )),
+        err.starts_with(&format!("refused `{}`: it is damaged or was changed", file.file_name().unwrap())),
         "{err}"
     );
     assert!(!machine.cache().join("bad/usr/bin/bash-static").exists());
@@ -300,17 +176,20 @@ fn a_full_disk_is_named_and_left_clean() {
     if !has(&["apt-get", "unshare", "mount", "sh"], true) {
         return;
     }
-    let machine = Machine::fresh();
-    let script = "mount -t tmpfs -o size=130m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\"";
-    let cache = machine.cache();
-    let child = machine
-        .child(&this_program(), &["unshare", "-m", "sh", "-c", script, "sh", cache.as_str()]);
-    let said = text(&child.wait_with_output().unwrap());
-    assert!(
-        said.contains("child failed: ") && said.contains("is full: our own Nix needs 250 MB"),
-        "{said}"
-    );
-    assert!(!said.contains(".new-"), "{said}");
+    // Too small for the lists, for the packages, and for what is in them.
+    for size in [30, 90, 130] {
+        let machine = Machine::fresh();
+        let script = format!(
+            "mount -t tmpfs -o size={size}m none \"$1\" && shift && \"$@\"; ls \"$XTASK_TEST_CHILD/elodin-xtask/nix\""
+        );
+        let cache = machine.cache();
+        let child =
+            machine.child(&this_program(), &["unshare", "-m", "sh", "-c", &script, "sh", cache.as_str()]);
+        let said = text(&child.wait_with_output().unwrap());
+        assert!(said.contains("child failed: the disk of "), "{size} MB: {said}");
+        assert!(said.contains("is full: our own Nix needs 250 MB"), "{size} MB: {said}");
+        assert!(said.ends_with(&format!("\n{}.lock\n", machine.suite())), "{size} MB: {said}");
+    }
 }
 
 #[test]
@@ -319,15 +198,89 @@ fn an_expired_release_file_names_the_way_on() {
         return;
     }
     let machine = Machine::fresh();
-    // Any Release file is expired when it may be one second old.
+    // Any Release file is expired when it may be one second old. Nothing of the host's relaxes that.
     let acquire = mirror::acquire(&machine.host).unwrap();
-    let strict = "Acquire::Check-Valid-Until \"true\";\nAcquire::Max-ValidTime \"1\";\n\
-                  Dir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n";
-    let mut machine = machine.apt(&format!("{acquire}{strict}"));
+    let config = |valid_until: bool| {
+        format!(
+            "{acquire}Acquire::Check-Valid-Until \"{valid_until}\";\nAcquire::Check-Date \"true\";\n\
+             Acquire::Max-ValidTime \"1\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::main \"/dev/null\";\n"
+        )
+    };
+    let mut machine = machine.apt(&config(true));
     let err = format!("{:#}", machine.discover().unwrap_err());
     assert!(err.contains("is out of date (a frozen mirror, or a wrong clock?)"), "{err}");
-    assert!(err.contains("APT_CONFIG=/tmp/frozen.conf cargo xtask"), "{err}");
+    assert!(err.contains("APT_CONFIG=~/frozen.conf cargo xtask"), "{err}");
     assert_eq!(machine.left(), [""; 0]);
+
+    let machine = machine.apt(&config(false));
+    let apt = Apt::new(&machine.host, machine.suite(), machine.cache().join("apt")).unwrap();
+    apt.update(&mirror::mirrors(&machine.host).unwrap()).unwrap();
+}
+
+/// What apt asks its mirrors for, and nothing else of the host's sources.
+fn sources(machine: &Machine, list: &str) -> String {
+    let file = machine.cache().join("sources.list");
+    std::fs::write(&file, list).unwrap();
+    format!(
+        "Dir::Etc::sourcelist \"{file}\";\nDir::Etc::sourceparts \"/dev/null\";\nAcquire::Retries \"0\";\n"
+    )
+}
+
+#[test]
+fn mirrors_that_cannot_be_reached_are_all_named() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let config = sources(
+        &machine,
+        "deb http://127.0.0.1:9/debian stable main\ndeb http://127.0.0.1:10/debian sid main\n",
+    );
+    let mut machine = machine.apt(&config);
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    for port in [9, 10] {
+        let expect = format!("from http://127.0.0.1:{port}/debian: ");
+        assert!(err.contains("cannot read the package lists of Debian ") && err.contains(&expect), "{err}");
+    }
+    assert!(
+        err.contains("Connection refused") && err.contains("see whether `apt-get update` works here"),
+        "{err}"
+    );
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+#[test]
+fn lists_that_another_key_signed_are_refused() {
+    let removed = "/usr/share/keyrings/debian-archive-removed-keys.gpg";
+    if !has(&APT, false) || !Utf8Path::new(removed).exists() {
+        return;
+    }
+    let mut machine = Machine::fresh();
+    machine.host.root = machine.cache().join("root");
+    let keyring = machine.host.path("/usr/share/keyrings/debian-archive-keyring.gpg");
+    std::fs::create_dir_all(keyring.parent().unwrap()).unwrap();
+    std::fs::copy(removed, &keyring).unwrap();
+    let err = format!("{:#}", machine.discover().unwrap_err());
+    assert!(err.contains("is not signed by a key in"), "{err}");
+    assert_eq!(machine.left(), [""; 0]);
+}
+
+#[test]
+fn a_cache_directory_behind_a_symbolic_link_that_only_its_owner_may_enter_is_fine() {
+    if !has(&APT, false) {
+        return;
+    }
+    let machine = Machine::fresh();
+    let real = machine.cache().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink(&real, machine.cache().join("link")).unwrap();
+    let mut linked = Machine::at(&machine.cache().join("link"), None);
+    let nix = linked.discover().unwrap();
+    assert_eq!(build(&linked, &nix), "inside\n");
+    linked.said.clear();
+    assert_eq!(linked.discover().unwrap(), nix);
+    assert_eq!(linked.said, "");
 }
 
 /// Runs its arguments in a user namespace in which no further one can be made.
@@ -367,10 +320,8 @@ fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespac
             said.contains("child failed: our own Nix cannot build here: it needs user namespaces"),
             "{said}"
         );
-        assert!(
-            said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"),
-            "{said}"
-        );
+        assert!(said.contains("allow them: sudo sysctl -w user.max_user_namespaces=15000"), "{said}");
         assert!(said.contains("Nix says: error: "), "{said}");
+        assert!(said.contains("child without sandbox failed: `nix.sandbox = false` does not help"), "{said}");
     }
 }

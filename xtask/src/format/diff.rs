@@ -14,7 +14,8 @@ type Change = (Range<usize>, Range<usize>);
 /// The unified diff that turns `old` into `new`, empty when they are equal; `patch -p1` takes it.
 #[must_use]
 pub fn diff(old: &str, new: &str, path: &str) -> String {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
+    let (a, b): (Vec<&str>, Vec<&str>) =
+        (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
     let changes = changes(&a, &b);
     let mut res = String::new();
     if changes.is_empty() {
@@ -46,34 +47,35 @@ fn changes(a: &[&str], b: &[&str]) -> Vec<Change> {
 }
 
 /// Longest common subsequence, by the plain table: files are small and mostly equal.
-fn walk(a: &[&str], b: &[&str]) -> Vec<Change> {
-    let width = b.len() + 1;
-    let mut common = vec![0_u32; (a.len() + 1) * width];
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            common[i * width + j] = if a[i] == b[j] {
-                common[(i + 1) * width + j + 1] + 1
+fn walk(old: &[&str], new: &[&str]) -> Vec<Change> {
+    let width = new.len() + 1;
+    let mut common = vec![0_u32; (old.len() + 1) * width];
+    for row in (0..old.len()).rev() {
+        for column in (0..new.len()).rev() {
+            common[row * width + column] = if old[row] == new[column] {
+                common[(row + 1) * width + column + 1] + 1
             } else {
-                common[(i + 1) * width + j].max(common[i * width + j + 1])
+                common[(row + 1) * width + column].max(common[row * width + column + 1])
             };
         }
     }
     let mut res: Vec<Change> = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    while i < a.len() || j < b.len() {
-        if i < a.len() && j < b.len() && a[i] == b[j] {
-            (i, j) = (i + 1, j + 1);
+    let (mut row, mut column) = (0, 0);
+    while row < old.len() || column < new.len() {
+        if row < old.len() && column < new.len() && old[row] == new[column] {
+            (row, column) = (row + 1, column + 1);
             continue;
         }
-        let (from_i, from_j) = (i, j);
-        if j == b.len() || (i < a.len() && common[(i + 1) * width + j] >= common[i * width + j + 1]) {
-            i += 1;
+        let from = (row, column);
+        let skip_old = || common[(row + 1) * width + column] >= common[row * width + column + 1];
+        if column == new.len() || (row < old.len() && skip_old()) {
+            row += 1;
         } else {
-            j += 1;
+            column += 1;
         }
         match res.last_mut() {
-            Some((x, y)) if x.end == from_i && y.end == from_j => (x.end, y.end) = (i, j),
-            _ => res.push((from_i..i, from_j..j)),
+            Some((x, y)) if (x.end, y.end) == from => (x.end, y.end) = (row, column),
+            _ => res.push((from.0..row, from.1..column)),
         }
     }
     res
@@ -84,7 +86,9 @@ fn hunks(changes: Vec<Change>) -> Vec<Vec<Change>> {
     let mut res: Vec<Vec<Change>> = Vec::new();
     for change in changes {
         match res.last_mut() {
-            Some(hunk) if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) => hunk.push(change),
+            Some(hunk) if hunk.last().is_some_and(|it| change.0.start - it.0.end <= 2 * CONTEXT) => {
+                hunk.push(change);
+            }
             _ => res.push(vec![change]),
         }
     }
@@ -143,7 +147,10 @@ mod tests {
 
     #[test]
     fn a_change_in_the_middle_shows_three_lines_of_context() {
-        check("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nV\n6\n7\n8\n9\n", expect![[r"
+        check(
+            "1\n2\n3\n4\n5\n6\n7\n8\n9\n",
+            "1\n2\n3\n4\nV\n6\n7\n8\n9\n",
+            expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -2,7 +2,7 @@
@@ -155,14 +162,19 @@ mod tests {
              6
              7
              8
-        "]]);
+        "]],
+        );
     }
 
     #[test]
     fn distant_changes_are_two_hunks_and_near_ones_one() {
-        let old: String = (1..=20).map(|it| format!("{it}\n")).collect();
+        let lines: Vec<String> = (1..=20).map(|it| it.to_string()).collect();
+        let old = lines.join("\n") + "\n";
         let new = old.replace("2\n3\n", "2\nx\n3\n").replace("18\n", "");
-        check(&old, &new, expect![[r"
+        check(
+            &old,
+            &new,
+            expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -1,5 +1,6 @@
@@ -179,24 +191,33 @@ mod tests {
             -18
              19
              20
-        "]]);
+        "]],
+        );
     }
 
     #[test]
     fn ends_without_newline_are_said() {
-        check("a", "a\n", expect![[r"
+        check(
+            "a",
+            "a\n",
+            expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -1 +1 @@
             -a
             \ No newline at end of file
             +a
-        "]]);
-        check("", "a\n", expect![[r"
+        "]],
+        );
+        check(
+            "",
+            "a\n",
+            expect![[r"
             --- a/a.nix
             +++ b/a.nix
             @@ -0,0 +1 @@
             +a
-        "]]);
+        "]],
+        );
     }
 }

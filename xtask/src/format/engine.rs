@@ -8,7 +8,7 @@ use std::time::Duration;
 use rnix::SyntaxNode;
 
 use super::syntax_error::syntax_error;
-use super::{Outcome, Problem, Spot, decode, depth, meaning, version4};
+use super::{Outcome, Problem, Spot, decode, depth, doc_comments, meaning, version4};
 
 /// Both parsers and the formatter recurse; pages that are not touched cost nothing.
 pub(super) const STACK: usize = 256 << 20;
@@ -32,6 +32,32 @@ pub fn format_text(text: &[u8], time_limit: Duration) -> Outcome {
     }
 }
 
+/// Says whether `new` means what `old` means: for text that something else formatted, such as Alejandra 4 itself.
+///
+/// # Errors
+/// Names the first place in `old` that would change its meaning, or says that `new` does not parse.
+pub fn same_meaning(old: &str, new: &str) -> Result<(), Problem> {
+    let (sender, receiver) = mpsc::channel();
+    let (old, new) = (old.to_owned(), new.to_owned());
+    let spawned = spawn(move || {
+        let parse = |it: &str| match depth::too_deep(it) {
+            Some(problem) => Err(problem),
+            None => Ok(rnix::Root::parse(it)),
+        };
+        let _ = sender.send(parse(&old).and_then(|before| {
+            let after = parse(&new)?;
+            match after.errors().first() {
+                Some(error) => {
+                    Err(Problem::whole(format!("the formatter wrote what does not parse: {error}")))
+                }
+                None => meaning::same(&old, &before.syntax(), &after.syntax()),
+            }
+        }));
+    });
+    spawned.map_err(|err| Problem::whole(format!("cannot start a thread: {err}")))?;
+    receiver.recv().map_err(|_| Problem::whole("the parser gave up on this file"))?
+}
+
 /// A thread fit for `judge`, whose panics are not printed: they are reported per file.
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thread::JoinHandle<()>> {
     static HOOK: Once = Once::new();
@@ -47,7 +73,8 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<thr
 }
 
 pub(super) fn too_slow(limit: Duration) -> Problem {
-    let message = format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
+    let message =
+        format!("formatting takes longer than {limit:?}: take nested brackets apart, e.g. with `let`");
     Problem::whole(message)
 }
 
@@ -93,7 +120,9 @@ fn compare(text: &str, old: &SyntaxNode, new: String) -> Outcome {
     }
     let parsed = rnix::Root::parse(&new);
     if !parsed.errors().is_empty() {
-        return Outcome::Refused(Problem::whole("alejandra writes what does not parse; please report it to its authors"));
+        return Outcome::Refused(Problem::whole(
+            "alejandra writes what does not parse; please report it to its authors",
+        ));
     }
     // Strings come first: Alejandra 4 would change them just the same.
     if let Err(problem) = meaning::same(text, old, &parsed.syntax()) {
@@ -104,47 +133,20 @@ fn compare(text: &str, old: &SyntaxNode, new: String) -> Outcome {
 }
 
 /// The text as 3.1.0 writes it, but for doc comments, which it is not shown as such.
-///
-/// 4.0.0 lays `/** … */` out as both versions lay out `/* … */`.
 fn alejandra(text: &str, old: &SyntaxNode) -> Result<String, Spot> {
-    let docs = doc_comments(old);
-    let plain = without_stars(text, docs.iter().filter_map(|it| *it));
-    let (status, new) = alejandra::format::in_memory(String::new(), plain);
-    if let alejandra::format::Status::Error(message) = status {
-        return Err(Spot::at(text, error_offset(&message), "syntax that Alejandra 3 does not know"));
+    let comments = meaning::comments(old);
+    let is_doc: Vec<bool> = comments.iter().map(|it| doc_comments::is_doc(it.text())).collect();
+    let hidden = doc_comments::hide(text, &comments);
+    let (status, new) = alejandra::format::in_memory(String::new(), hidden);
+    match status {
+        alejandra::format::Status::Error(message) => {
+            Err(Spot::at(text, error_offset(&message), "syntax that Alejandra 3 does not know"))
+        }
+        alejandra::format::Status::Changed(_) if is_doc.contains(&true) => {
+            Ok(doc_comments::restore(&new, &is_doc))
+        }
+        alejandra::format::Status::Changed(_) => Ok(new),
     }
-    if docs.iter().all(Option::is_none) {
-        return Ok(new);
-    }
-    let mut res = String::with_capacity(new.len() + docs.len());
-    let mut done = 0;
-    let comments = meaning::comments(&rnix::Root::parse(&new).syntax());
-    for (comment, _) in comments.iter().zip(&docs).filter(|(_, doc)| doc.is_some()) {
-        let start: usize = comment.text_range().start().into();
-        res.push_str(&new[done..start]);
-        res.push_str("/**");
-        done = start + 2;
-    }
-    res.push_str(&new[done..]);
-    Ok(res)
-}
-
-/// For each comment of the text: where it starts, if it is a doc comment.
-fn doc_comments(root: &SyntaxNode) -> Vec<Option<usize>> {
-    let is_doc = |it: &str| it.starts_with("/**") && !it.starts_with("/**/");
-    let place = |it: &rnix::SyntaxToken| is_doc(it.text()).then(|| it.text_range().start().into());
-    meaning::comments(root).iter().map(place).collect()
-}
-
-fn without_stars(text: &str, docs: impl Iterator<Item = usize>) -> String {
-    let mut res = String::with_capacity(text.len());
-    let mut done = 0;
-    for start in docs {
-        res.push_str(&text[done..start + 2]);
-        done = start + 3;
-    }
-    res.push_str(&text[done..]);
-    res
 }
 
 /// Messages of the old parser name bytes as `at 12..15`.

@@ -26,9 +26,12 @@ pub(super) fn same(text: &str, old: &SyntaxNode, new: &SyntaxNode) -> Result<(),
     for (index, (item, offset)) in before.iter().enumerate() {
         match after.get(index) {
             Some((other, _)) if other == item => {}
-            Some((Item::Indented(_), _)) if matches!(item, Item::Indented(_)) => return Err(string(text, *offset)),
+            Some((Item::Indented(_), _)) if matches!(item, Item::Indented(_)) => {
+                return Err(string(text, *offset));
+            }
             _ => {
-                let message = "alejandra would change the meaning of the code here; please report it to its authors";
+                let message =
+                    "alejandra would change the meaning of the code here; please report it to its authors";
                 return Err(Problem::at(text, *offset, message));
             }
         }
@@ -46,7 +49,11 @@ fn items(root: &SyntaxNode) -> Vec<(Item, usize)> {
         match event {
             // The tree itself says what brackets say: superfluous ones may go.
             WalkEvent::Enter(NodeOrToken::Node(it)) if it.kind() != NODE_PAREN => {
-                let item = if is_indented(&it) { Item::Indented(strings::value(&it)) } else { Item::Enter(it.kind()) };
+                let item = if is_indented(&it) {
+                    Item::Indented(strings::value(&it))
+                } else {
+                    Item::Enter(it.kind())
+                };
                 res.push((item, it.text_range().start().into()));
             }
             WalkEvent::Leave(NodeOrToken::Node(it)) if it.kind() != NODE_PAREN => {
@@ -158,26 +165,89 @@ mod tests {
 
     #[test]
     fn code_may_not() {
-        let _ = "the place is the one in the old text";
-        check("a b", "a c", expect!["1:3: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("(a + b) * c", "a + b * c", expect!["1:2: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("f (a b)", "f a b", expect!["1:1: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("\"a \"", "\"a\"", expect!["1:2: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("{ a, b }: a", "{ a }: a", expect!["1:6: alejandra would change the meaning of the code here; please report it to its authors"]);
-        check("{ inherit (a) b; }", "{ inherit a b; }", expect!["1:11: alejandra would change the meaning of the code here; please report it to its authors"]);
+        check(
+            "a b",
+            "a c",
+            expect![
+                "1:3: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "(a + b) * c",
+            "a + b * c",
+            expect![
+                "1:2: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "f (a b)",
+            "f a b",
+            expect![
+                "1:1: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "\"a \"",
+            "\"a\"",
+            expect![
+                "1:2: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "{ a, b }: a",
+            "{ a }: a",
+            expect![
+                "1:6: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
+        check(
+            "{ inherit (a) b; }",
+            "{ inherit a b; }",
+            expect![
+                "1:11: alejandra would change the meaning of the code here; please report it to its authors"
+            ],
+        );
     }
 
     #[test]
     fn strings_may_not() {
-        check("{\n  a = ''\n    b  \n    c\n  '';\n}", "{\n  a = ''\n    b\n    c\n  '';\n}", expect![[r#"3:6: alejandra would change the text of this string: it strips the trailing blanks of the line; write them as ${" "} or remove them"#]]);
-        check("''\n\ta\n\tb\n''", "''\n  a\n  b\n''", expect!["1:1: alejandra would change the text of this string: it takes tabs and blanks that are no spaces for indentation; indent its lines with spaces"]);
+        check(
+            "{\n  a = ''\n    b  \n    c\n  '';\n}",
+            "{\n  a = ''\n    b\n    c\n  '';\n}",
+            expect![[
+                r#"3:6: alejandra would change the text of this string: it strips the trailing blanks of the line; write them as ${" "} or remove them"#
+            ]],
+        );
+        check(
+            "''\n\ta\n\tb\n''",
+            "''\n  a\n  b\n''",
+            expect![
+                "1:1: alejandra would change the text of this string: it takes tabs and blanks that are no spaces for indentation; indent its lines with spaces"
+            ],
+        );
     }
 
     #[test]
     fn comments_may_not() {
-        check("a # b", "a", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
-        check("a # b", "a # c", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
-        check("/** a */ b", "/*\n * a\n*/\nb", expect!["1:1: alejandra would change or move this comment; move it to a line of its own"]);
-        check("[ # a\n# b\n]", "[ # b\n# a\n]", expect!["1:3: alejandra would change or move this comment; move it to a line of its own"]);
+        check(
+            "a # b",
+            "a",
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
+        );
+        check(
+            "a # b",
+            "a # c",
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
+        );
+        check(
+            "/** a */ b",
+            "/*\n * a\n*/\nb",
+            expect!["1:1: alejandra would change or move this comment; move it to a line of its own"],
+        );
+        check(
+            "[ # a\n# b\n]",
+            "[ # b\n# a\n]",
+            expect!["1:3: alejandra would change or move this comment; move it to a line of its own"],
+        );
     }
 }

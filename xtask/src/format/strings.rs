@@ -24,7 +24,9 @@ pub(super) fn value(string: &SyntaxNode) -> Vec<Piece> {
     for child in string.children_with_tokens() {
         match child {
             NodeOrToken::Node(_) => pieces.push(Piece::Interpolation),
-            NodeOrToken::Token(it) if it.kind() == SyntaxKind::TOKEN_STRING_CONTENT => unescape(it.text(), &mut pieces),
+            NodeOrToken::Token(it) if it.kind() == SyntaxKind::TOKEN_STRING_CONTENT => {
+                unescape(it.text(), &mut pieces);
+            }
             NodeOrToken::Token(_) => {}
         }
     }
@@ -93,7 +95,6 @@ fn strip(pieces: &[Piece], indent: usize) -> Vec<Piece> {
     let (mut at_start, mut dropped) = (true, 0);
     for piece in pieces {
         match piece {
-            Piece::Interpolation => at_start = false,
             Piece::Plain(' ') | Piece::Escaped(' ') if at_start => {
                 dropped += 1;
                 if dropped <= indent {

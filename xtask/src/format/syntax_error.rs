@@ -18,10 +18,16 @@ pub(super) fn syntax_error(text: &str, error: &ParseError) -> Problem {
         ParseError::UnexpectedDoubleBind(it) => {
             (it.start().into(), "a second name for the same arguments; remove one".to_owned())
         }
-        ParseError::DuplicatedArgs(it, name) => (it.start().into(), format!("argument `{name}` is named twice")),
+        ParseError::DuplicatedArgs(it, name) => {
+            (it.start().into(), format!("argument `{name}` is named twice"))
+        }
         ParseError::UnexpectedEOF => (end, "unexpected end of file".to_owned()),
-        ParseError::UnexpectedEOFWanted(wanted) => (end, format!("unexpected end of file, expected {}", names(wanted))),
-        ParseError::RecursionLimitExceeded => (0, "expressions are nested too deep; name parts of them with `let`".to_owned()),
+        ParseError::UnexpectedEOFWanted(wanted) => {
+            (end, format!("unexpected end of file, expected {}", names(wanted)))
+        }
+        ParseError::RecursionLimitExceeded => {
+            (0, "expressions are nested too deep; name parts of them with `let`".to_owned())
+        }
         other => (0, other.to_string()),
     };
     Problem::at(text, offset, format!("syntax error: {message}"))

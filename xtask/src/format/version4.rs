@@ -7,9 +7,9 @@
 
 use rnix::SyntaxKind::{
     NODE_APPLY, NODE_ASSERT, NODE_ATTR_SET, NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_BIN_OP, NODE_HAS_ATTR,
-    NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST, NODE_LITERAL, NODE_PAREN, NODE_PAT_ENTRY,
-    NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL, NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING, NODE_WITH,
-    TOKEN_COMMENT, TOKEN_CONCAT, TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT, TOKEN_QUESTION,
+    NODE_IDENT, NODE_INHERIT_FROM, NODE_INTERPOL, NODE_LAMBDA, NODE_LIST, NODE_LITERAL, NODE_PAREN,
+    NODE_PAT_ENTRY, NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL, NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING,
+    NODE_WITH, TOKEN_COMMENT, TOKEN_CONCAT, TOKEN_IMPLICATION, TOKEN_OR, TOKEN_PIPE_LEFT, TOKEN_PIPE_RIGHT,
     TOKEN_STRING_CONTENT, TOKEN_UPDATE, TOKEN_WHITESPACE,
 };
 use rnix::{NodeOrToken, SyntaxElement, SyntaxKind, SyntaxNode};
@@ -85,35 +85,18 @@ fn layout_nodes(root: &SyntaxNode) -> Vec<SyntaxNode> {
 
 /// The blanks in such a node are copied: any but the usual ones differ.
 fn spacing(node: &SyntaxNode) -> Option<&'static str> {
-    let mut previous = None;
-    for child in node.children_with_tokens() {
-        let usual = match &child {
-            NodeOrToken::Token(it) if it.kind() == TOKEN_WHITESPACE => it.text() == " " && previous != Some(NODE_ATTRPATH)
-                || it.text() == " " && follows(it.next_sibling_or_token().as_ref()),
-            NodeOrToken::Token(it) if it.kind() == TOKEN_COMMENT => false,
-            NodeOrToken::Token(it) if it.kind() == TOKEN_OR || it.kind() == TOKEN_QUESTION => {
-                previous == Some(TOKEN_WHITESPACE)
-            }
-            NodeOrToken::Node(it) if it.kind() == NODE_ATTRPATH => {
-                let after_question = node.kind() == NODE_HAS_ATTR;
-                (previous == Some(TOKEN_WHITESPACE)) == after_question && !has_trivia(it)
-            }
-            _ if previous == Some(TOKEN_OR) => false,
-            _ => true,
-        };
-        if !usual || (previous == Some(TOKEN_WHITESPACE) && child.kind() == SyntaxKind::TOKEN_DOT) {
-            return Some(match node.kind() {
-                NODE_HAS_ATTR => "`?` with unusual blanks",
-                _ => "a selection with unusual blanks",
-            });
-        }
-        previous = Some(child.kind());
+    let shape = |it: SyntaxElement| match it {
+        NodeOrToken::Node(it) if it.kind() == NODE_ATTRPATH && has_trivia(&it) => '!',
+        NodeOrToken::Node(_) => 'x',
+        NodeOrToken::Token(it) if it.kind() == TOKEN_COMMENT => '!',
+        NodeOrToken::Token(it) if it.kind() == TOKEN_WHITESPACE && it.text() != " " => '!',
+        NodeOrToken::Token(it) => it.text().chars().next().unwrap_or('!'),
+    };
+    match node.children_with_tokens().map(shape).collect::<String>().as_str() {
+        "x.x" | "x.x o x" | "x ? x" => None,
+        _ if node.kind() == NODE_HAS_ATTR => Some("`?` with unusual blanks"),
+        _ => Some("a selection with unusual blanks"),
     }
-    None
-}
-
-fn follows(next: Option<&SyntaxElement>) -> bool {
-    next.is_some_and(|it| it.kind() == TOKEN_OR)
 }
 
 /// 3.1.0 removed superfluous brackets inside selections and `?`, 4.0.0 does not.
@@ -137,7 +120,8 @@ fn chain(old: &SyntaxNode, new: &SyntaxNode) -> Option<&'static str> {
         return None;
     }
     let middle = operands.get(1..operands.len() - 1).unwrap_or_default();
-    let pair_is_broken = has_line_break(&pair) || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
+    let pair_is_broken =
+        has_line_break(&pair) || laid_out.iter().rev().take(2).any(|it| is_broken(&it.clone().into()));
     let differs = !pair_is_broken || middle.iter().any(|it| it.kind() == NODE_BIN_OP);
     differs.then_some("a chain of operators that is broken in part")
 }
@@ -170,7 +154,7 @@ fn operator(node: &SyntaxNode) -> Option<SyntaxKind> {
     node.children_with_tokens()
         .filter_map(NodeOrToken::into_token)
         .map(|it| it.kind())
-        .find(|it| !matches!(it, SyntaxKind::TOKEN_WHITESPACE | SyntaxKind::TOKEN_COMMENT))
+        .find(|it| !matches!(it, TOKEN_WHITESPACE | TOKEN_COMMENT))
 }
 
 fn has_default(node: &SyntaxNode) -> bool {
@@ -183,7 +167,8 @@ fn is_path(node: &SyntaxNode) -> bool {
 
 /// `a = (…);`: here both versions remove the brackets.
 fn is_whole_value(node: &SyntaxNode) -> bool {
-    node.parent().is_some_and(|it| it.kind() == NODE_ATTRPATH_VALUE) && node.children_with_tokens().count() == 3
+    node.parent().is_some_and(|it| it.kind() == NODE_ATTRPATH_VALUE)
+        && node.children_with_tokens().count() == 3
 }
 
 fn has_trivia(node: &SyntaxNode) -> bool {
@@ -212,6 +197,8 @@ fn is_broken(element: &SyntaxElement) -> bool {
     };
     match element {
         NodeOrToken::Token(it) => breaks(it),
-        NodeOrToken::Node(it) => it.descendants_with_tokens().filter_map(NodeOrToken::into_token).any(|it| breaks(&it)),
+        NodeOrToken::Node(it) => {
+            it.descendants_with_tokens().filter_map(NodeOrToken::into_token).any(|it| breaks(&it))
+        }
     }
 }

@@ -68,10 +68,14 @@ impl<'a> Apt<'a> {
         let mut failed = Vec::new();
         for mirror in mirrors {
             self.configure(mirror, &acquire)?;
-            // Without `Generate=false` apt would parse the lists twice: now and when it downloads.
-            match self.run("apt-get", &["update", "-qq", "-o", "pkgCacheFile::Generate=false"]) {
+            // `any`: an unreachable mirror is an error, not a warning. Without `Generate=false` apt would parse the
+            // lists twice: now and when it downloads.
+            let options = ["-o", "APT::Update::Error-Mode=any", "-o", "pkgCacheFile::Generate=false"];
+            match self.run("apt-get", &[&["update", "-qq"][..], &options].concat()) {
                 Ok(_) => return Ok(mirror.clone()),
-                Err(err) => failed.push(explain_update(&format!("{err:#}"), self.suite, mirror)),
+                Err(err) => {
+                    failed.push(explain_update(&format!("{err:#}"), self.suite, &mirror::shown(mirror)));
+                }
             }
         }
         bail!("{}", failed.join("\nand "))
@@ -112,11 +116,8 @@ impl<'a> Apt<'a> {
         let Apt { host, suite, dir, arch } = self;
         let _ = std::fs::remove_dir_all(dir);
         // apt warns about directories that are missing, even empty ones.
-        for it in
-            ["etc/preferences.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial"]
-        {
-            std::fs::create_dir_all(dir.join(it))
-                .with_context(|| format!("cannot create `{dir}/{it}`"))?;
+        for it in ["etc/preferences.d", "etc/apt.conf.d", "state/lists/partial", "cache/archives/partial"] {
+            std::fs::create_dir_all(dir.join(it)).with_context(|| format!("cannot create `{dir}/{it}`"))?;
         }
         let keyring = host.path(KEYRING);
         let source = format!("deb [arch={arch} signed-by={keyring}] {mirror} {suite} main\n");
@@ -141,11 +142,9 @@ APT::Sandbox::User "";
 Debug::NoLocking "true";
 "#
         );
-        for (name, text) in
-            [("etc/sources.list", source), ("apt.conf", config), ("status", installed(arch))]
+        for (name, text) in [("etc/sources.list", source), ("apt.conf", config), ("status", installed(arch))]
         {
-            std::fs::write(dir.join(name), text)
-                .with_context(|| format!("cannot write `{dir}/{name}`"))?;
+            std::fs::write(dir.join(name), text).with_context(|| format!("cannot write `{dir}/{name}`"))?;
         }
         Ok(())
     }
@@ -153,22 +152,21 @@ Debug::NoLocking "true";
     fn run(&self, program: &str, args: &[&str]) -> anyhow::Result<String> {
         let sh = Shell::new()?;
         // When we are killed, apt must not go on writing into a directory that the next run removes.
-        let cmd = match self.host.which("setpriv") {
-            Some(setpriv) => cmd!(sh, "{setpriv} --pdeathsig KILL {program} {args...}"),
-            None => cmd!(sh, "{program} {args...}"),
+        let cmd = if let Some(setpriv) = self.host.which("setpriv") {
+            cmd!(sh, "{setpriv} --pdeathsig KILL {program} {args...}")
+        } else {
+            cmd!(sh, "{program} {args...}")
         };
-        let cmd = cmd
-            .env_clear()
-            .envs(&self.host.env)
-            .env("LC_ALL", "C")
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        let cmd =
+            cmd.env_clear().envs(&self.host.env).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
         let cmd = cmd.env("APT_CONFIG", self.dir.join("apt.conf")).quiet().ignore_status();
         let output = cmd.output().with_context(|| format!("cannot run `{program}`"))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let mut lines: Vec<&str> = stderr.lines().filter(|it| it.starts_with("E: ")).collect();
+        let mut lines: Vec<&str> =
+            stderr.lines().filter(|it| it.starts_with("E: ") || it.contains("NO_PUBKEY")).collect();
         if lines.is_empty() {
             lines = stderr.lines().filter(|it| !it.trim().is_empty()).collect();
         }
@@ -189,17 +187,23 @@ fn installed(arch: &str) -> String {
 
 /// Says what a failed `apt-get update` means and what to do.
 fn explain_update(err: &str, suite: Suite, mirror: &str) -> String {
-    if err.contains("is expired") || err.contains("is not valid yet") {
+    if err.contains("is not valid yet") {
         return format!(
-            "the Release file of Debian {suite} on {mirror} is out of date (a frozen mirror, or a wrong clock?): {err}\n\
-             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > /tmp/frozen.conf && \
-             APT_CONFIG=/tmp/frozen.conf cargo xtask …"
+            "this machine's clock is behind: the Release file of Debian {suite} on {mirror} is of a later day: {err}"
         );
     }
-    if err.contains("does not have a Release file") {
+    if err.contains("is expired") {
+        return format!(
+            "the Release file of Debian {suite} on {mirror} is out of date (a frozen mirror, or a wrong clock?): {err}\n\
+             to use it all the same: echo 'Acquire::Check-Valid-Until \"false\";' > ~/frozen.conf && \
+             APT_CONFIG=~/frozen.conf cargo xtask …"
+        );
+    }
+    if err.contains("does not have a Release file") || err.contains("404  Not Found") {
         return format!("{mirror} has no Debian {suite}: {err}");
     }
-    if err.contains("is not signed") || err.contains("NO_PUBKEY") {
+    // A mirror that cannot be reached is also called unsigned.
+    if err.contains("NO_PUBKEY") || err.contains("is not signed") && !err.contains("Failed to fetch") {
         return format!(
             "the Release file of Debian {suite} on {mirror} is not signed by a key in `{KEYRING}`: {err}\n\
              if the keyring is old: apt-get install --only-upgrade debian-archive-keyring"
@@ -226,12 +230,10 @@ mod tests {
                    InRelease is expired (invalid since 16d). Updates for this repository will not be applied.";
         let said = explain_update(err, Suite::Sid, "http://m.example/debian");
         assert!(
-            said.starts_with(
-                "the Release file of Debian sid on http://m.example/debian is out of date"
-            ),
+            said.starts_with("the Release file of Debian sid on http://m.example/debian is out of date"),
             "{said}"
         );
-        assert!(said.ends_with("APT_CONFIG=/tmp/frozen.conf cargo xtask …"), "{said}");
+        assert!(said.ends_with("APT_CONFIG=~/frozen.conf cargo xtask …"), "{said}");
     }
 
     #[test]

@@ -27,15 +27,9 @@ impl Index {
     pub fn parse(text: &str) -> Index {
         let mut res = BTreeMap::new();
         for stanza in text.split("\n\n") {
-            let field =
-                |key: &str| stanza.lines().find_map(|it| it.strip_prefix(key)?.strip_prefix(": "));
-            let all = (
-                field("Package"),
-                field("Version"),
-                field("Architecture"),
-                field("Size"),
-                field("SHA256"),
-            );
+            let field = |key: &str| stanza.lines().find_map(|it| it.strip_prefix(key)?.strip_prefix(": "));
+            let all =
+                (field("Package"), field("Version"), field("Architecture"), field("Size"), field("SHA256"));
             let (Some(package), Some(version), Some(arch), Some(size), Some(sha256)) = all else {
                 continue;
             };
@@ -111,11 +105,7 @@ pub fn unpack(index: &Index, files: &BTreeSet<Utf8PathBuf>, root: &Utf8Path) -> 
 
 fn unpack_one(sh: &Shell, index: &Index, file: &Utf8Path, root: &Utf8Path) -> anyhow::Result<()> {
     index.verify(file)?;
-    let output = cmd!(sh, "dpkg-deb -x {file} {root}")
-        .env("LC_ALL", "C")
-        .quiet()
-        .ignore_status()
-        .output()?;
+    let output = cmd!(sh, "dpkg-deb -x {file} {root}").env("LC_ALL", "C").quiet().ignore_status().output()?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         bail!("cannot unpack `{file}`: {}", stderr.trim().replace('\n', "; "));

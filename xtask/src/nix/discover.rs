@@ -16,6 +16,8 @@ pub struct Wanted<'a> {
     pub minimum: Version,
     /// Whether builds are sandboxed.
     pub sandbox: bool,
+    /// Whether our own Nix may be fetched when it is not there yet.
+    pub fetch: bool,
 }
 
 /// Something to tell the user while a Nix is found or made.
@@ -51,11 +53,7 @@ impl Private {
 ///
 /// # Errors
 /// When a named Nix is not usable, or there is none and none can be made.
-pub fn discover(
-    host: &Host,
-    wanted: &Wanted<'_>,
-    say: &mut dyn FnMut(Notice),
-) -> anyhow::Result<Nix> {
+pub fn discover(host: &Host, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notice)) -> anyhow::Result<Nix> {
     let private = Private::read(host)?;
     if let Some(path) = wanted.explicit {
         return named(host, path, Origin::Flag, &wanted.minimum);
@@ -92,17 +90,16 @@ pub fn discover(
 fn named(host: &Host, path: &Utf8Path, origin: Origin, minimum: &Version) -> anyhow::Result<Nix> {
     let by = if origin == Origin::Flag { "--nix" } else { "XTASK_NIX" };
     // As a shell does it: a bare name is looked for on PATH.
-    let program = match path.as_str().contains('/') {
-        true => host.cwd.join(path),
-        false => host.which(path.as_str()).with_context(|| format!("{by}: no `{path}` on PATH"))?,
+    let program = if path.as_str().contains('/') {
+        host.cwd.join(path)
+    } else {
+        host.which(path.as_str()).with_context(|| format!("{by}: no `{path}` on PATH"))?
     };
     if !program.exists() {
         bail!("{by}: `{program}` does not exist");
     }
     if program.is_dir() {
-        bail!(
-            "{by}: `{program}` is a directory; name the program, for example `{program}/bin/nix`"
-        );
+        bail!("{by}: `{program}` is a directory; name the program, for example `{program}/bin/nix`");
     }
     if !is_executable(&program) {
         bail!("{by}: `{program}` is not executable");
@@ -114,25 +111,22 @@ fn named(host: &Host, path: &Utf8Path, origin: Origin, minimum: &Version) -> any
     Ok(nix)
 }
 
-fn own(
-    host: &Host,
-    suite: Suite,
-    wanted: &Wanted<'_>,
-    say: &mut dyn FnMut(Notice),
-) -> anyhow::Result<Nix> {
+fn own(host: &Host, suite: Suite, wanted: &Wanted<'_>, say: &mut dyn FnMut(Notice)) -> anyhow::Result<Nix> {
     if host.os == Os::MacOs {
         bail!("our own Nix exists for Linux only");
     }
-    let nix = private::ensure(host, suite, say)?;
+    let there = private::Place::new(host, suite)?.open();
+    let nix = match there {
+        Some(nix) => nix,
+        None if wanted.fetch => private::ensure(host, suite, say)?,
+        None => bail!("our own Nix would have to be fetched from Debian {suite} first; any build does that"),
+    };
     sandbox::check(host, &nix, wanted.sandbox)?;
     if wanted.minimum <= nix.version {
         return Ok(nix);
     }
-    let newer = if suite == Suite::Sid {
-        "install a newer Nix"
-    } else {
-        "XTASK_PRIVATE_NIX=sid gives the newest"
-    };
+    let newer =
+        if suite == Suite::Sid { "install a newer Nix" } else { "XTASK_PRIVATE_NIX=sid gives the newest" };
     bail!("{}; {newer}", too_old(&nix, &wanted.minimum))
 }
 
@@ -156,19 +150,21 @@ fn ask(host: &Host, program: &Utf8Path, origin: Origin) -> anyhow::Result<Nix> {
 }
 
 fn too_old(nix: &Nix, minimum: &Version) -> String {
-    format!(
-        "{nix} is too old: this workspace needs {minimum} or newer (`nix.minimum` in xtask.toml)"
-    )
+    format!("{nix} is too old: this workspace needs {minimum} or newer (`nix.minimum` in xtask.toml)")
 }
 
 fn no_nix(reasons: &[String]) -> String {
-    let mut res =
-        "no Nix to use: there is none that is good on PATH or in the usual profiles".to_owned();
+    let mut res = "no Nix to use: there is none that is good on PATH or in the usual profiles".to_owned();
     for it in reasons {
         res += "\n- ";
         res += it;
     }
-    res + "\ninstall Nix: " + INSTALLER
+    // Some reasons name it themselves.
+    if !res.contains(INSTALLER) {
+        res += "\ninstall Nix: ";
+        res += INSTALLER;
+    }
+    res
 }
 
 #[cfg(test)]
@@ -220,13 +216,15 @@ mod tests {
                 explicit: explicit.map(Utf8Path::new),
                 minimum: Version::new(2, 26, 0),
                 sandbox: true,
+                fetch: true,
             };
-            let mut said = String::new();
-            let res = discover(&self.host, &wanted, &mut |it| said += &format!("{it:?}\n"));
-            said += &match res {
+            let mut said = Vec::new();
+            let res = discover(&self.host, &wanted, &mut |it| said.push(format!("{it:?}\n")));
+            said.push(match res {
                 Ok(nix) => format!("{nix}\n"),
                 Err(err) => format!("error: {err:#}\n"),
-            };
+            });
+            let said = said.concat();
             expect.assert_eq(&said.replace(self.dir.path().to_str().unwrap(), "ROOT"));
         }
     }
@@ -240,9 +238,7 @@ mod tests {
         machine.put("/run/current-system/sw/bin/nix", "nix (Nix) 2.28.0");
         machine.check(
             None,
-            &expect![[
-                "Nix 2.28.0 at ROOT/run/current-system/sw/bin/nix (found in a Nix profile)\n"
-            ]],
+            &expect![["Nix 2.28.0 at ROOT/run/current-system/sw/bin/nix (found in a Nix profile)\n"]],
         );
         machine.put("/home/.nix-profile/bin/nix", "nix (Lix, like Nix) 2.91.1");
         machine.check(
@@ -261,10 +257,7 @@ mod tests {
     #[test]
     fn a_named_nix_wins_and_the_flag_wins_over_the_variable() {
         let mut machine = Machine::new();
-        machine
-            .put("/usr/bin/nix", NEW)
-            .put("/a/nix", "nix (Nix) 2.27.0")
-            .put("/b/nix", "nix (Nix) 2.28.0");
+        machine.put("/usr/bin/nix", NEW).put("/a/nix", "nix (Nix) 2.27.0").put("/b/nix", "nix (Nix) 2.28.0");
         let b = machine.host.path("/b/nix");
         machine.env("XTASK_NIX", b.as_str());
         machine.check(None, &expect![["Nix 2.28.0 at ROOT/b/nix (named by XTASK_NIX)\n"]]);
@@ -277,17 +270,17 @@ mod tests {
         let mut machine = Machine::new();
         machine.put("/usr/bin/nix", NEW).put("/old/nix", OLD);
         std::fs::write(machine.host.path("/plain"), "").unwrap();
-        machine
-            .check(Some("gone/nix"), &expect![["error: --nix: `ROOT/gone/nix` does not exist\n"]]);
+        machine.check(Some("gone/nix"), &expect![["error: --nix: `ROOT/gone/nix` does not exist\n"]]);
         machine.check(Some("nix9"), &expect![["error: --nix: no `nix9` on PATH\n"]]);
-        machine
-            .check(Some("./plain"), &expect![["error: --nix: `ROOT/./plain` is not executable\n"]]);
+        machine.check(Some("./plain"), &expect![["error: --nix: `ROOT/./plain` is not executable\n"]]);
         machine.check(
             Some("/usr"),
             &expect![["error: --nix: `/usr` is a directory; name the program, for example `/usr/bin/nix`\n"]],
         );
         machine.env("XTASK_NIX", "old/nix");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: Nix 2.8.0 at ROOT/old/nix (named by XTASK_NIX) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml); name a newer one, or leave XTASK_NIX out
+        "]]);
     }
 
     #[test]
@@ -303,18 +296,55 @@ mod tests {
     #[test]
     fn no_good_nix_and_none_of_our_own_says_everything_at_once() {
         let machine = Machine::new();
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
         machine.put("/usr/bin/nix", OLD).put("/home/.nix-profile/bin/nix", "hello");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - Nix 2.8.0 at ROOT/usr/bin/nix (found on PATH) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml)
+            - `ROOT/home/.nix-profile/bin/nix --version` does not answer like Nix: exit status: 0 and it says: hello (found in a Nix profile)
+            - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
     }
 
     #[test]
     fn machines_that_debian_has_no_nix_for_name_the_installer() {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "");
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - cannot get our own Nix from Debian trixie: our own Nix comes from Debian's packages, and this machine has no `apt-get`
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
         machine.host.os = Os::MacOs;
-        machine.check(None, &expect![[]]);
+        machine.check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - our own Nix exists for Linux only
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
+    }
+
+    #[test]
+    fn a_derivative_of_debian_has_no_debian_mirror() {
+        let mut machine = Machine::new();
+        for tool in ["apt-get", "apt-config", "apt-cache", "dpkg-deb"] {
+            machine.put(
+                &format!("/usr/bin/{tool}"),
+                "http://archive.example/ubuntu/dists/noble/main/binary-amd64/Packages.xz",
+            );
+        }
+        machine.put("/etc/os-release", "x");
+        std::fs::write(machine.host.path("/etc/os-release"), "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\n")
+            .unwrap();
+        machine.env("XTASK_PRIVATE_NIX", "").check(None, &expect![[r"
+            error: no Nix to use: there is none that is good on PATH or in the usual profiles
+            - cannot get our own Nix from Debian trixie: our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is Ubuntu 24.04 LTS)
+            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
+        "]]);
     }
 
     #[test]
@@ -322,9 +352,7 @@ mod tests {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "buster").check(
             None,
-            &expect![[
-                "error: XTASK_PRIVATE_NIX is `buster`: it must be `trixie`, `sid` or `off`\n"
-            ]],
+            &expect![["error: XTASK_PRIVATE_NIX is `buster`: it must be `trixie`, `sid` or `off`\n"]],
         );
     }
 }

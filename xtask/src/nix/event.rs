@@ -87,6 +87,11 @@ struct Raw {
     #[serde(default)]
     msg: String,
     raw_msg: Option<String>,
+    /// `PATH:LINE:COLUMN`
+    file: Option<String>,
+    /// Only with `--show-trace`.
+    #[serde(default)]
+    trace: Vec<serde_json::Value>,
     #[serde(default)]
     fields: Vec<serde_json::Value>,
 }
@@ -98,10 +103,10 @@ pub fn parse(line: &[u8]) -> Event {
         return Event::Plain(strip_ansi(&String::from_utf8_lossy(line)));
     };
     match serde_json::from_slice::<Raw>(json) {
-        Ok(raw) => Event::from_raw(raw),
+        Ok(raw) => Event::from_raw(&raw),
         // Nix escapes its strings, but a builder's bytes have been seen to slip through: try once more as text.
         Err(_) => match serde_json::from_str::<Raw>(&String::from_utf8_lossy(json)) {
-            Ok(raw) => Event::from_raw(raw),
+            Ok(raw) => Event::from_raw(&raw),
             Err(_) => Event::Ignored,
         },
     }
@@ -122,8 +127,8 @@ pub fn progress_id(line: &[u8]) -> Option<u64> {
 }
 
 impl Event {
-    fn from_raw(raw: Raw) -> Event {
-        let Raw { id, parent, .. } = raw;
+    fn from_raw(raw: &Raw) -> Event {
+        let Raw { id, parent, .. } = *raw;
         match (raw.action.as_str(), raw.kind) {
             ("start", _) => Event::Start { id, parent, activity: Activity::from_raw(raw) },
             ("stop", _) => Event::Stop { id },
@@ -135,18 +140,25 @@ impl Event {
                     Progress { done: number(0), expected: number(1), running: number(2), failed: number(3) };
                 Event::Progress { id, progress }
             }
-            ("msg", _) => Event::Message {
-                level: raw.level,
-                text: strip_ansi(&raw.msg),
-                root: raw.raw_msg.as_deref().map(strip_ansi),
-            },
+            ("msg", _) => Event::Message { level: raw.level, text: strip_ansi(&raw.msg), root: raw.root() },
             _ => Event::Ignored,
         }
     }
 }
 
+impl Raw {
+    /// The bare cause of an error and its place. Who asks for the trace gets the whole message instead.
+    fn root(&self) -> Option<String> {
+        let cause = strip_ansi(self.raw_msg.as_deref().filter(|_| self.trace.is_empty())?);
+        let Some(place) = &self.file else { return Some(cause) };
+        // 2.26 names the copy in the store.
+        let place = place.split_once("-source/").map_or(place.as_str(), |(_, it)| it);
+        Some(format!("{cause}\nat {place}"))
+    }
+}
+
 impl Activity {
-    fn from_raw(raw: Raw) -> Activity {
+    fn from_raw(raw: &Raw) -> Activity {
         let field = |n| text_field(&raw.fields, n).to_owned();
         match raw.kind {
             100 => Activity::CopyPath { path: field(0) },
@@ -226,8 +238,16 @@ mod tests {
             expect!["Progress { id: 7, progress: Progress { done: 1, expected: 2, running: 3, failed: 4 } }"],
         );
         check(
-            r#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m x","raw_msg":"x"}"#,
+            r#"@nix {"action":"msg","level":0,"msg":"\u001b[31;1merror:\u001b[0m x","raw_msg":"x","file":null}"#,
             expect![[r#"Message { level: 0, text: "error: x", root: Some("x") }"#]],
+        );
+        check(
+            r#"@nix {"action":"msg","level":0,"msg":"error: x","raw_msg":"x","file":"/nix/store/h-source/a/flake.nix:3:5"}"#,
+            expect![[r#"Message { level: 0, text: "error: x", root: Some("x\nat a/flake.nix:3:5") }"#]],
+        );
+        check(
+            r#"@nix {"action":"msg","level":0,"msg":"error: x\nwhile y","raw_msg":"x","trace":[{}]}"#,
+            expect![[r#"Message { level: 0, text: "error: x\nwhile y", root: None }"#]],
         );
     }
 

@@ -42,17 +42,14 @@ pub fn version(host: &Host, program: &Utf8Path) -> anyhow::Result<(Flavour, Vers
         .as_deref()
         .and_then(read)
         .unwrap_or_else(|| Known { version: FORMAT, programs: BTreeMap::new() });
-    if let Some(it) =
-        known.programs.get(&file).filter(|it| it.mtime_ns == mtime_ns && it.size == stat.len())
+    if let Some(it) = known.programs.get(&file).filter(|it| it.mtime_ns == mtime_ns && it.size == stat.len())
     {
         return Ok((it.flavour, it.nix.clone()));
     }
     let (flavour, nix) = ask(host, program)?;
     if let Some(cache) = cache {
         known.programs.retain(|path, _| path.exists());
-        known
-            .programs
-            .insert(file, Answer { mtime_ns, size: stat.len(), nix: nix.clone(), flavour });
+        known.programs.insert(file, Answer { mtime_ns, size: stat.len(), nix: nix.clone(), flavour });
         // Not keeping an answer costs 10 ms next time; it is no reason to fail.
         let _ = write(&cache, &known);
     }
@@ -76,20 +73,14 @@ fn write(cache: &Utf8Path, known: &Known) -> anyhow::Result<()> {
 
 fn ask(host: &Host, program: &Utf8Path) -> anyhow::Result<(Flavour, Version)> {
     let sh = Shell::new()?;
-    let output = cmd!(sh, "{program} --version")
-        .env_clear()
-        .envs(&host.env)
-        .quiet()
-        .ignore_status()
-        .output();
+    let output = cmd!(sh, "{program} --version").env_clear().envs(&host.env).quiet().ignore_status().output();
     let output = output.with_context(|| format!("cannot run `{program} --version`"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     if let Some(answer) = Version::from_banner(&said).filter(|_| output.status.success()) {
         return Ok(answer);
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let first =
-        said.lines().chain(stderr.lines()).find(|it| !it.trim().is_empty()).unwrap_or("nothing");
+    let first = said.lines().chain(stderr.lines()).find(|it| !it.trim().is_empty()).unwrap_or("nothing");
     bail!("`{program} --version` does not answer like Nix: {} and it says: {first}", output.status)
 }
 
@@ -119,25 +110,17 @@ mod tests {
         }
 
         fn script(&self, script: &str) {
-            std::fs::write(
-                self.program(),
-                format!("#!/bin/sh\necho asked >> \"$0.log\"\n{script}\n"),
-            )
-            .unwrap();
-            std::fs::set_permissions(self.program(), std::fs::Permissions::from_mode(0o755))
+            std::fs::write(self.program(), format!("#!/bin/sh\necho asked >> \"$0.log\"\n{script}\n"))
                 .unwrap();
+            std::fs::set_permissions(self.program(), std::fs::Permissions::from_mode(0o755)).unwrap();
         }
 
         fn version(&self) -> anyhow::Result<String> {
-            version(&self.host, &self.program())
-                .map(|(flavour, version)| format!("{flavour} {version}"))
+            version(&self.host, &self.program()).map(|(flavour, version)| format!("{flavour} {version}"))
         }
 
         fn asked(&self) -> usize {
-            std::fs::read_to_string(format!("{}.log", self.program()))
-                .unwrap_or_default()
-                .lines()
-                .count()
+            std::fs::read_to_string(format!("{}.log", self.program())).unwrap_or_default().lines().count()
         }
     }
 
@@ -170,9 +153,6 @@ mod tests {
     fn a_program_that_is_not_nix_says_what_it_said() {
         let fake = Fake::new("echo oh no >&2; exit 3");
         let err = format!("{:#}", fake.version().unwrap_err());
-        assert!(
-            err.ends_with("does not answer like Nix: exit status: 3 and it says: oh no"),
-            "{err}"
-        );
+        assert!(err.ends_with("does not answer like Nix: exit status: 3 and it says: oh no"), "{err}");
     }
 }

@@ -60,12 +60,11 @@ impl Place {
     /// When the cache directory is unknown or its name cannot be written into `nix.conf`.
     pub fn new(host: &Host, suite: Suite) -> anyhow::Result<Place> {
         let cache = host.cache_dir()?;
-        let cache = if cache.is_absolute() { cache } else { host.cwd.join(cache) };
+        let cache = host.cwd.join(cache);
+        // Nix refuses a store below a symbolic link, and people do move their caches to other disks.
+        let cache = cache.canonicalize_utf8().unwrap_or(cache);
         // `sandbox-paths` is split at blanks and `=`, and `store` may be read as a URL.
-        let bad = cache
-            .as_str()
-            .chars()
-            .find(|it| !(it.is_ascii_alphanumeric() || "/._-+@~,".contains(*it)));
+        let bad = cache.as_str().chars().find(|it| !(it.is_alphanumeric() || "/._-+@~,".contains(*it)));
         if let Some(bad) = bad {
             bail!(
                 "our own Nix cannot be in `{cache}`: Nix's configuration cannot name a path with `{bad}`; \
@@ -112,6 +111,10 @@ pub fn ensure(host: &Host, suite: Suite, say: &mut dyn FnMut(Notice)) -> anyhow:
     if let Some(nix) = place.open() {
         return Ok(nix);
     }
+    // Only now is it known whether its parents are symbolic links.
+    let cache = host.cache_dir()?;
+    std::fs::create_dir_all(&cache).with_context(|| format!("cannot create `{cache}`"))?;
+    let place = Place::new(host, suite)?;
     let nix = make(host, &place, say).map_err(|err| explain(err, &place))?;
     // Once, while the user waits anyway: later only what is cheap is looked at.
     sandbox::prove(host, &nix)?;
@@ -140,11 +143,9 @@ fn make(host: &Host, place: &Place, say: &mut dyn FnMut(Notice)) -> anyhow::Resu
     std::fs::write(scratch.0.join("version.json"), serde_json::to_vec_pretty(&receipt)?)?;
     let old = Scratch(Utf8PathBuf::from(format!("{}.old-{}", place.dir, std::process::id())));
     if place.dir.exists() {
-        std::fs::rename(&place.dir, &old.0)
-            .with_context(|| format!("cannot move `{}` away", place.dir))?;
+        std::fs::rename(&place.dir, &old.0).with_context(|| format!("cannot move `{}` away", place.dir))?;
     }
-    std::fs::rename(&scratch.0, &place.dir)
-        .with_context(|| format!("cannot create `{}`", place.dir))?;
+    std::fs::rename(&scratch.0, &place.dir).with_context(|| format!("cannot create `{}`", place.dir))?;
     place.open().with_context(|| format!("`{}` vanished while it was made", place.dir))
 }
 
@@ -171,8 +172,7 @@ fn sweep(parent: &Utf8Path, place: &Place) -> anyhow::Result<()> {
         let path = entry?.into_path();
         let rest = path.as_str().strip_prefix(place.dir.as_str()).unwrap_or_default();
         if rest.starts_with(".new-") || rest.starts_with(".old-") {
-            remove(&path)
-                .with_context(|| format!("cannot remove what a killed run left: `{path}`"))?;
+            remove(&path).with_context(|| format!("cannot remove what a killed run left: `{path}`"))?;
         }
     }
     Ok(())
@@ -194,7 +194,10 @@ fn remove(dir: &Utf8Path) -> std::io::Result<()> {
 }
 
 fn explain(err: anyhow::Error, place: &Place) -> anyhow::Error {
-    if format!("{err:#}").contains("No space left on device") {
+    let said = format!("{err:#}");
+    // The last is apt's own, before it downloads.
+    let full = ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
+    if full.iter().any(|it| said.contains(it)) {
         return err.context(format!(
             "the disk of `{}` is full: our own Nix needs 250 MB while it is made; free some, or set XDG_CACHE_HOME",
             place.dir

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -65,6 +65,11 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
+    /// Forgets the signal, so that what was finished can still be looked at. A second one stops that too.
+    pub fn forgive(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// The signal that came, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
@@ -83,14 +88,13 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     let reader = start(command).with_context(|| format!("cannot run `{}`", command.program))?;
     let pids = reader.pids();
-    let latest = Latest::default();
     let (sender, lines) = channel();
     let mut interrupted = false;
     std::thread::scope(|scope| {
         // The sender moves into the thread, so that the channel closes when the stream ends.
-        let (reader, latest) = (&reader, &latest);
-        scope.spawn(move || pump(reader, latest, &sender));
-        interrupted = follow(&lines, latest, &pids, interrupt, listen);
+        let reader = &reader;
+        scope.spawn(move || pump(reader, &sender));
+        interrupted = follow(&lines, &pids, interrupt, listen);
     });
     let output = reader.try_wait().context("cannot wait for the child")?.context("the child did not end")?;
     Ok(Exit {
@@ -113,37 +117,31 @@ fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
         .reader()
 }
 
-/// The last progress line of each activity that was not looked at yet.
-#[derive(Default)]
-struct Latest(Mutex<BTreeMap<u64, Vec<u8>>>);
-
-impl Latest {
-    fn put(&self, id: u64, line: &[u8]) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = lines.entry(id).or_default();
-        slot.clear();
-        slot.extend_from_slice(line);
-    }
-
-    fn take(&self) -> BTreeMap<u64, Vec<u8>> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Reads as fast as the child writes: a full pipe would stop Nix. Progress lines are not even sent on.
-fn pump(reader: &duct::ReaderHandle, latest: &Latest, lines: &Sender<Vec<u8>>) {
+/// Reads as fast as the child writes: a full pipe would stop Nix. Of the progress of an activity only the latest is
+/// sent on, now and then, but always before what follows it: who counts builds must know what came first.
+fn pump(reader: &duct::ReaderHandle, lines: &Sender<Vec<u8>>) {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     let mut line = Vec::new();
+    let mut progress: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut sent = Instant::now();
     loop {
         line.clear();
-        match read_line(&mut reader, &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        let more = read_line(&mut reader, &mut line).is_ok_and(|it| it > 0);
+        let id = event::progress_id(&line);
+        if let Some(id) = id {
+            let slot = progress.entry(id).or_default();
+            slot.clear();
+            slot.extend_from_slice(&line);
+            if more && sent.elapsed() < TICK {
+                continue;
+            }
         }
-        match event::progress_id(&line) {
-            Some(id) => latest.put(id, &line),
-            None if lines.send(line.clone()).is_err() => return,
-            None => {}
+        sent = Instant::now();
+        let last = (more && id.is_none()).then(|| line.clone());
+        let all_sent =
+            std::mem::take(&mut progress).into_values().chain(last).all(|it| lines.send(it).is_ok());
+        if !more || !all_sent {
+            return;
         }
     }
 }
@@ -159,7 +157,6 @@ fn read_line(reader: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> std::io::
 /// Hands on events until the stream ends; true when we were told to stop.
 fn follow(
     lines: &Receiver<Vec<u8>>,
-    latest: &Latest,
     pids: &[u32],
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
@@ -169,15 +166,9 @@ fn follow(
     loop {
         let line = lines.recv_timeout(TICK.saturating_sub(ticked.elapsed()));
         if let Ok(line) = &line {
-            let event = event::parse(line);
-            // The totals must not lag behind the end of what they count.
-            if matches!(event, Event::Stop { .. }) {
-                report(latest, listen);
-            }
-            listen(&event);
+            listen(&event::parse(line));
         }
         if ticked.elapsed() >= TICK || line.is_err() {
-            report(latest, listen);
             listen(&Event::Tick);
             ticked = Instant::now();
         }
@@ -192,12 +183,6 @@ fn follow(
             (_, Some(since)) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
             _ => {}
         }
-    }
-}
-
-fn report(latest: &Latest, listen: &mut dyn FnMut(&Event)) {
-    for line in latest.take().into_values() {
-        listen(&event::parse(&line));
     }
 }
 

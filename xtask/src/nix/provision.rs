@@ -38,22 +38,14 @@ pub fn make(
     let mut tell = |text: String| say(Notice::Status(text));
     let mirrors = mirror::mirrors(host)?;
     let apt = Apt::new(host, place.suite, scratch.join("apt"))?;
-    tell(format!(
-        "getting our own Nix from Debian {} into {} (no root needed)",
-        place.suite, place.dir
-    ));
+    tell(format!("getting our own Nix from Debian {} into {} (no root needed)", place.suite, place.dir));
     let mirror = apt.update(&mirrors)?;
-    tell(format!("package lists of {mirror} read and verified in {}", seconds(start)));
+    tell(format!("package lists of {} read and verified in {}", mirror::shown(&mirror), seconds(start)));
 
     let step = Instant::now();
     let files = apt.download(&PACKAGES)?;
     let bytes: u64 = files.iter().filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum();
-    tell(format!(
-        "{} packages, {}, downloaded in {}",
-        files.len(),
-        megabytes(bytes),
-        seconds(step)
-    ));
+    tell(format!("{} packages, {}, downloaded in {}", files.len(), megabytes(bytes), seconds(step)));
 
     let step = Instant::now();
     let index = Index::parse(&apt.show(&files.iter().map(|it| apt::package_of(it)).collect())?);
@@ -88,16 +80,14 @@ impl Tree {
     }
 
     /// Runs an unpacked program with the unpacked loader and libraries: neither the host's nor, yet, its own.
-    fn run(&self, program: &str, args: &[&str]) -> anyhow::Result<String> {
+    fn run(&self, loader_args: &[&str], program: &str, args: &[&str]) -> anyhow::Result<String> {
         let libs = self.root.join(self.libs);
         let (loader, file) = (libs.join(self.loader), self.root.join("usr/bin").join(program));
         let sh = Shell::new()?;
-        let cmd = cmd!(sh, "{loader} --library-path {libs} {file} {args...}").env("LC_ALL", "C");
-        let output = cmd
-            .quiet()
-            .ignore_status()
-            .output()
-            .with_context(|| format!("cannot run `{loader}`"))?;
+        let cmd =
+            cmd!(sh, "{loader} --library-path {libs} {loader_args...} {file} {args...}").env("LC_ALL", "C");
+        let output =
+            cmd.quiet().ignore_status().output().with_context(|| format!("cannot run `{loader}`"))?;
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             bail!("the unpacked `{program}` failed ({}): {}", output.status, stderr.trim());
@@ -112,23 +102,28 @@ impl Tree {
         // DT_RPATH, not DT_RUNPATH: it also holds for the libraries' own libraries, and before LD_LIBRARY_PATH.
         let rpath = format!("$ORIGIN/../{depth}");
         let nix = self.root.join("usr/bin/nix");
-        let args = [
-            "--set-interpreter",
-            interpreter.as_str(),
-            "--set-rpath",
-            &rpath,
-            "--force-rpath",
-            nix.as_str(),
-        ];
-        self.run("patchelf", &args).context("cannot patch Nix for its place")?;
+        let args =
+            ["--set-interpreter", interpreter.as_str(), "--set-rpath", &rpath, "--force-rpath", nix.as_str()];
+        self.run(&[], "patchelf", &args).context("cannot patch Nix for its place")?;
         Ok(())
     }
 
+    /// Starts the new Nix, and makes sure that none of its libraries is the host's.
     fn prove(&self) -> anyhow::Result<(Flavour, Version)> {
-        let said = self.run("nix", &["--version"]).context("the new Nix does not start")?;
-        Version::from_banner(&said)
-            .with_context(|| format!("the new Nix does not answer like Nix: {said}"))
+        let listed = self.run(&["--list"], "nix", &[]).context("cannot list the libraries of the new Nix")?;
+        let foreign = foreign_libraries(&listed, &self.root);
+        if !foreign.is_empty() {
+            bail!("the new Nix is not complete, it would use the host's {}", foreign.join(", "));
+        }
+        let said = self.run(&[], "nix", &["--version"]).context("the new Nix does not start")?;
+        Version::from_banner(&said).with_context(|| format!("the new Nix does not answer like Nix: {said}"))
     }
+}
+
+/// Libraries in what the loader lists that are missing or not below `root`.
+fn foreign_libraries<'a>(listed: &'a str, root: &Utf8Path) -> Vec<&'a str> {
+    let found = listed.lines().filter_map(|it| it.trim().split_once(" => "));
+    found.filter(|(_, file)| !file.starts_with(root.as_str())).map(|(name, _)| name).collect()
 }
 
 fn write_configuration(place: &Place, scratch: &Utf8Path) -> anyhow::Result<()> {
@@ -139,6 +134,7 @@ fn write_configuration(place: &Place, scratch: &Utf8Path) -> anyhow::Result<()> 
         "# Written by cargo xtask; made anew with the rest of this directory when it is removed.\n\
          experimental-features = nix-command flakes\n\
          build-users-group =\n\
+         max-jobs = auto\n\
          sandbox = true\n\
          sandbox-fallback = false\n\
          sandbox-paths = /bin/sh={bash} /bin/bash={bash}\n\
@@ -172,4 +168,19 @@ fn seconds(since: Instant) -> String {
 #[expect(clippy::cast_precision_loss, reason = "for people to read")]
 fn megabytes(bytes: u64) -> String {
     format!("{:.0} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_of_the_host_and_a_missing_one_are_foreign() {
+        let listed = "\tlinux-vdso.so.1 (0x00007f)\n\
+                      \tlibgc.so.1 => /c/new/root/usr/bin/../lib/x86_64-linux-gnu/libgc.so.1 (0x00007f)\n\
+                      \tlibpam.so.0 => /lib/x86_64-linux-gnu/libpam.so.0 (0x00007f)\n\
+                      \tlibperl.so.5 => not found\n\
+                      \t/c/new/root/usr/lib/ld-linux-x86-64.so.2 (0x00007f)\n";
+        assert_eq!(foreign_libraries(listed, Utf8Path::new("/c/new/root")), ["libpam.so.0", "libperl.so.5"]);
+    }
 }

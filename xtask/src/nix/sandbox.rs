@@ -9,7 +9,8 @@ use crate::host::Host;
 use crate::nix::Nix;
 use crate::nix::mirror::INSTALLER;
 
-/// Kernel settings that forbid user namespaces: file, forbidding value, `sysctl` that allows them.
+/// Kernel settings that forbid user namespaces: file, forbidding value, `sysctl` that allows them. The first holds for
+/// root as well.
 const SETTINGS: [(&str, &str, &str); 3] = [
     ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
@@ -25,14 +26,16 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 /// # Errors
 /// When a private Nix cannot build here; names the kernel setting and the command to change it.
 pub fn check(host: &Host, nix: &Nix, sandbox: bool) -> anyhow::Result<()> {
-    if nix.store_root.is_none() || forbidden(host).is_none() {
+    if nix.store_root.is_none() || forbidden(host, is_root()).is_none() {
         return Ok(());
     }
     let res = prove(host, nix);
     if sandbox {
         return res;
     }
-    res.context("`nix.sandbox = false` does not help our own Nix: Nix always sandboxes the builds of a chroot store")
+    res.context(
+        "`nix.sandbox = false` does not help our own Nix: Nix always sandboxes the builds of a chroot store",
+    )
 }
 
 /// Builds something tiny in a private Nix, and explains it when that fails.
@@ -45,8 +48,10 @@ pub fn prove(host: &Host, nix: &Nix) -> anyhow::Result<()> {
     }
     let program = &nix.program;
     let system = host.system();
+    // What was built before would prove nothing: the name is new each time.
+    let id = std::process::id();
     let expr = format!(
-        "derivation {{ name = \"xtask-sandbox-probe-${{toString builtins.currentTime}}\"; system = \"{system}\"; \
+        "derivation {{ name = \"xtask-sandbox-probe-${{toString builtins.currentTime}}-{id}\"; system = \"{system}\"; \
          builder = \"/bin/sh\"; args = [ \"-c\" \": > $out\" ]; allowSubstitutes = false; preferLocalBuild = true; }}"
     );
     let sh = Shell::new()?;
@@ -57,25 +62,27 @@ pub fn prove(host: &Host, nix: &Nix) -> anyhow::Result<()> {
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let said =
-        stderr.lines().map(str::trim).rfind(|it| !it.is_empty()).unwrap_or("nothing").to_owned();
+    let said = stderr.lines().map(str::trim).rfind(|it| !it.is_empty()).unwrap_or("nothing").to_owned();
     bail!("{}", explain(host, &said))
 }
 
 /// The first kernel setting that forbids user namespaces, as `sysctl` writes what allows them.
-fn forbidden(host: &Host) -> Option<(&'static str, &'static str)> {
-    let reads =
-        |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
-    SETTINGS
-        .into_iter()
-        .find(|(file, value, _)| reads(file) == *value)
-        .map(|(file, _, allow)| (file, allow))
+fn forbidden(host: &Host, root: bool) -> Option<(&'static str, &'static str)> {
+    let reads = |file: &str| std::fs::read_to_string(host.path(file)).unwrap_or_default().trim().to_owned();
+    let settings = if root { &SETTINGS[..1] } else { &SETTINGS };
+    let found = settings.iter().find(|(file, value, _)| reads(file) == *value);
+    found.map(|&(file, _, allow)| (file, allow))
+}
+
+fn is_root() -> bool {
+    unix::unistd::geteuid().is_root()
 }
 
 fn explain(host: &Host, said: &str) -> String {
-    let cure = match forbidden(host) {
+    let cure = match forbidden(host, is_root()) {
         Some((file, allow)) => format!("`{file}` forbids them; allow them: sudo sysctl -w {allow}"),
-        None => "no kernel setting forbids them; in a container, allow them there (docker run --privileged)".to_owned(),
+        None => "no kernel setting forbids them; in a container, allow them there (docker run --privileged)"
+            .to_owned(),
     };
     format!(
         "our own Nix cannot build here: it needs user namespaces for its sandbox\n{cure}\n\
@@ -99,7 +106,7 @@ mod tests {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
-        expect.assert_eq(&format!("{:?}\n", forbidden(&host)));
+        expect.assert_eq(&format!("{:?}\n", forbidden(&host, false)));
     }
 
     #[test]

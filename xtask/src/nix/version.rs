@@ -45,8 +45,7 @@ impl FromStr for Version {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Version> {
-        parse(text)
-            .with_context(|| format!("`{text}` is not a version of Nix: write `2.26` or `2.26.3`"))
+        parse(text).with_context(|| format!("`{text}` is not a version of Nix: write `2.26` or `2.26.3`"))
     }
 }
 
@@ -60,12 +59,7 @@ fn parse(text: &str) -> Option<Version> {
     let sane = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     // `2.26.` and `2.26.3.1` are typing errors, `2.26pre1`, `2.94.0-dev` and `2.26+1` are not.
     let pre_starts_well = !pre.starts_with(['.', '_']);
-    (pre_starts_well && pre.chars().all(sane)).then(|| Version {
-        major,
-        minor,
-        patch,
-        pre: pre.to_owned(),
-    })
+    (pre_starts_well && pre.chars().all(sane)).then(|| Version { major, minor, patch, pre: pre.to_owned() })
 }
 
 fn number(text: &str) -> Option<(u32, &str)> {
@@ -123,11 +117,7 @@ mod tests {
         check("nix (Nix) 2.26.3\n", Flavour::Upstream, "2.26.3");
         check("nix (Nix) 2.8.0", Flavour::Upstream, "2.8.0");
         check("nix (Nix) 2.34.8", Flavour::Upstream, "2.34.8");
-        check(
-            "nix (Nix) 2.31.0pre20250712_ed1c0f6",
-            Flavour::Upstream,
-            "2.31.0pre20250712_ed1c0f6",
-        );
+        check("nix (Nix) 2.31.0pre20250712_ed1c0f6", Flavour::Upstream, "2.31.0pre20250712_ed1c0f6");
         check("nix (Determinate Nix 3.8.6) 2.30.2", Flavour::Determinate, "2.30.2");
         check("nix (Lix, like Nix) 2.91.1\nSystem type: x86_64-linux\n", Flavour::Lix, "2.91.1");
         check(
@@ -143,16 +133,7 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_and_a_pre_release_comes_before_its_release() {
-        let sorted = [
-            "2.8.0",
-            "2.26",
-            "2.26.3",
-            "2.31.0pre2025",
-            "2.31.0pre2026",
-            "2.31.0",
-            "2.91.1",
-            "3.0",
-        ];
+        let sorted = ["2.8.0", "2.26", "2.26.3", "2.31.0pre2025", "2.31.0pre2026", "2.31.0", "2.91.1", "3.0"];
         assert!(sorted.map(version).is_sorted());
         assert_eq!(version("2.26"), version("2.26.0"));
     }
@@ -166,9 +147,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_an_example() {
-        for text in
-            ["", "2", "2.", "2.26.", "2.26.3.1", "two", "2.x", "v2.26", "2.26 ", "99999999999.1"]
-        {
+        for text in ["", "2", "2.", "2.26.", "2.26.3.1", "two", "2.x", "v2.26", "2.26 ", "99999999999.1"] {
             let err = text.parse::<Version>().unwrap_err().to_string();
             assert_eq!(err, format!("`{text}` is not a version of Nix: write `2.26` or `2.26.3`"));
         }

@@ -23,16 +23,37 @@ pub struct Answer {
     structured_attrs: BTreeMap<String, String>,
 }
 
-/// `unknown`, and what newer versions may add, is left out.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "lowercase")]
+#[serde(from = "Raw")]
 enum Variable {
     Exported(String),
     Var(String),
     Array(Vec<String>),
     Associative(BTreeMap<String, String>),
-    #[serde(other)]
+    /// Nix could not tell, or it is a kind that only newer versions know.
     Unknown,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    value: serde_json::Value,
+}
+
+impl From<Raw> for Variable {
+    fn from(raw: Raw) -> Variable {
+        let Raw { kind, value } = raw;
+        let known = match kind.as_str() {
+            "exported" => serde_json::from_value(value).map(Variable::Exported),
+            "var" => serde_json::from_value(value).map(Variable::Var),
+            "array" => serde_json::from_value(value).map(Variable::Array),
+            "associative" => serde_json::from_value(value).map(Variable::Associative),
+            _ => return Variable::Unknown,
+        };
+        known.unwrap_or(Variable::Unknown)
+    }
 }
 
 /// What the dev shell adds to the caller's environment.
@@ -46,6 +67,8 @@ pub struct Environment {
     pub bash: String,
     /// Bash code that the flake wants run on entry.
     pub hook: String,
+    /// What the hook does, where that is no more than exporting literals: then it takes no bash to run it.
+    pub hook_exports: Option<BTreeMap<String, String>>,
     /// The bash of the environment, where it has one in the store.
     pub bash_program: Option<String>,
     /// `.attrs.sh` and `.attrs.json`, where the derivation has structured attributes.
@@ -116,6 +139,7 @@ impl Environment {
                 (_, variable) => variable.declare(name, &moved, &mut res.bash),
             }
         }
+        res.hook_exports = literal_exports(&res.hook);
         for (name, body) in &answer.bash_functions {
             writeln!(res.bash, "{name} ()\n{{\n{}}}", moved(body)).ok();
         }
@@ -126,7 +150,8 @@ impl Environment {
     #[must_use]
     pub fn apply(&self, caller: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
         let mut res = caller.clone();
-        res.extend(self.exported.iter().map(|(name, value)| (name.into(), value.into())));
+        let exported = self.exported.iter().chain(self.hook_exports.iter().flatten());
+        res.extend(exported.map(|(name, value)| (name.into(), value.into())));
         for (name, dirs) in &self.prepended {
             let mut list = OsString::from(dirs.join(":"));
             if let Some(own) = caller.get(OsStr::new(name)).filter(|it| !it.is_empty()) {
@@ -140,10 +165,10 @@ impl Environment {
         res
     }
 
-    /// Whether a program can be started without bash before it: then nothing of the shell is bash's own business.
+    /// Whether a program can be started without a bash before it. What only bash knows, no program could see.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.hook.trim().is_empty()
+        self.hook_exports.is_some()
     }
 }
 
@@ -164,6 +189,22 @@ impl Variable {
             Variable::Exported(_) | Variable::Unknown => None,
         };
     }
+}
+
+/// Reads a hook of lines `export NAME=VALUE` whose values need no shell to be understood. `None` for any other hook.
+fn literal_exports(hook: &str) -> Option<BTreeMap<String, String>> {
+    let mut res = BTreeMap::new();
+    for line in hook.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        let is_name = |it: u8| it == b'_' || it.is_ascii_alphanumeric();
+        let literal = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(value);
+        let is_literal = |it: u8| it.is_ascii_alphanumeric() || b"/._-+,:@%".contains(&it);
+        if !name.bytes().all(is_name) || !literal.bytes().all(is_literal) || LISTS.contains(&name) {
+            return None;
+        }
+        res.insert(name.to_owned(), literal.to_owned());
+    }
+    Some(res)
 }
 
 /// Nobody can write to the real outputs: they are read-only, and may not even exist.
@@ -225,6 +266,7 @@ mod tests {
                 },
                 bash: "declare -a list=('a b' '')\ndeclare -A map=([k]=v)\nplain='x y'\nf ()\n{\n echo $out;\n}\n",
                 hook: "echo hi",
+                hook_exports: None,
                 bash_program: Some(
                     "/nix/store/b/bin/bash",
                 ),
@@ -248,6 +290,31 @@ mod tests {
         assert_eq!(none.apply(&own), own);
     }
 
+    #[test]
+    fn a_hook_of_literals_needs_no_bash() {
+        let read = |hook: &str| literal_exports(hook).map(|it| it.into_iter().collect::<Vec<_>>());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read(""), Some(vec![]));
+        assert_eq!(
+            read("  # why\n\n  export A=b/c\nexport B=\"d\""),
+            Some(vec![pair("A", "b/c"), pair("B", "d")])
+        );
+        for other in [
+            "echo hi",
+            "export A",
+            "export A=$B",
+            "export A='b'",
+            "export A=b c",
+            "export A=~/b",
+            "export PATH=x",
+            "export A=b; c",
+        ] {
+            assert_eq!(read(other), None, "{other}");
+        }
+        // A tilde is for the shell after `:` too; `A=b:~` must not be taken literally.
+        assert_eq!(read("export A=b:~"), None);
+    }
+
     /// What both versions say of four kinds of shells is understood.
     #[test]
     fn recorded_answers() {
@@ -256,7 +323,7 @@ mod tests {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
             let env = environment(&text);
-            for (name, _) in &env.exported {
+            for name in env.exported.keys() {
                 assert!(!DROPPED.contains(&name.as_str()), "{}: {name}", path.display());
             }
             assert!(env.exported.contains_key("name") || env.bash.contains("\nname="), "{}", path.display());

@@ -15,7 +15,7 @@ use crate::nix::Nix;
 use crate::revision;
 use crate::workspace::Workspace;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One dev shell on disk: `target/xtask/shell/NAME/`.
 #[derive(Debug)]

@@ -1,5 +1,8 @@
 //! `cargo xtask build`
 
+use anyhow::{Context as _, bail};
+use camino::Utf8PathBuf;
+
 use crate::context::Context;
 use crate::host::System;
 use crate::outcome::{self, Outcome};
@@ -30,7 +33,10 @@ pub struct Build {
     pub no_link: bool,
     /// Put the links here, one for each name
     #[arg(long, value_name = "DIR", conflicts_with = "no_link")]
-    pub out_link: Option<camino::Utf8PathBuf>,
+    pub out_link: Option<Utf8PathBuf>,
+    /// Build from a local checkout of the source, instead of the one that the lock names
+    #[arg(long, value_name = "DIR")]
+    pub src: Option<Utf8PathBuf>,
     /// Builds at once; Nix decides by default
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<u32>,
@@ -40,7 +46,8 @@ pub struct Build {
 }
 
 impl Build {
-    pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+    pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
+        self.use_source(cx)?;
         let selected = self.select(cx)?;
         if cx.globals.dry_run {
             self.plan(cx, &selected)?;
@@ -51,6 +58,21 @@ impl Build {
             outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
         }
         Ok(outcome.report(cx))
+    }
+
+    /// Turns `--src` into the option of Nix that it stands for.
+    pub(crate) fn use_source(&mut self, cx: &Context) -> anyhow::Result<()> {
+        let Some(dir) = self.src.take() else { return Ok(()) };
+        let Some(input) = &cx.workspace.manifest.source else {
+            bail!("`--src` needs to know which flake input holds the source: set `source` in xtask.toml");
+        };
+        let dir =
+            cx.dir.join(&dir).canonicalize_utf8().with_context(|| format!("cannot use `--src {dir}`"))?;
+        if !dir.is_dir() {
+            bail!("`--src {dir}` is not a directory");
+        }
+        self.nix_options.splice(0..0, plan::override_input(input, &dir));
+        Ok(())
     }
 
     pub(crate) fn select(&self, cx: &mut Context) -> anyhow::Result<Vec<Selected>> {
@@ -77,10 +99,8 @@ impl Build {
     pub(crate) fn build(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
         let step = self.step(cx, &selected);
         let settings = cx.settings(&flakes(&selected), &self.nix_options)?;
-        let call = match selected.iter().any(|it| it.package.is_ok()) {
-            true => Some(cx.call(&step, &settings)?),
-            false => None,
-        };
+        let sound = selected.iter().any(|it| it.package.is_ok());
+        let call = if sound { Some(cx.call(&step, &settings)?) } else { None };
         Outcome::of(cx, selected, call)
     }
 }

@@ -105,5 +105,11 @@ fn report(cx: &Context, rows: &[Row]) -> Report {
     };
     let ok = rows.iter().all(|it| it.problem.is_none());
     let results: Vec<_> = rows.iter().map(result).collect();
-    Report { ok, notes, table, json: json!({"version": 1, "ok": ok, "results": results}), ..Report::default() }
+    Report {
+        ok,
+        notes,
+        table,
+        json: json!({"version": 1, "ok": ok, "results": results}),
+        ..Report::default()
+    }
 }

@@ -49,9 +49,9 @@ impl Job {
             Job::Rustfmt => Ok(cmd!(sh, "{cargo} fmt --check").run()?),
             Job::Clippy => Ok(cmd!(sh, "{cargo} clippy --quiet --all-targets -- --deny warnings").run()?),
             Job::Test => Ok(cmd!(sh, "{cargo} test --quiet").env("XTASK_TEST_SUITE", "trixie").run()?),
-            Job::TestSid => {
-                Ok(cmd!(sh, "{cargo} test --quiet --test cli --test private_nix").env("XTASK_TEST_SUITE", "sid").run()?)
-            }
+            Job::TestSid => Ok(cmd!(sh, "{cargo} test --quiet --test cli --test private_nix")
+                .env("XTASK_TEST_SUITE", "sid")
+                .run()?),
             Job::Check => check(cx),
         }
     }
@@ -59,11 +59,13 @@ impl Job {
 
 /// The workspace, and the example inside it.
 fn check(cx: &mut Context) -> anyhow::Result<()> {
-    let mut good = cx.ui_of(Check::default().run(cx)?);
+    let good = Check::default().run(cx)?;
+    let mut good = cx.tell(&good);
     let example = cx.workspace.root.join("examples/offline");
     if example.is_dir() {
         let mut inner = cx.in_workspace(&example)?;
-        good &= inner.ui_of(Check::default().run(&mut inner)?);
+        let report = Check::default().run(&mut inner)?;
+        good &= inner.tell(&report);
     }
     if !good {
         bail!("a check failed");
@@ -93,10 +95,13 @@ impl Ci {
             table.rows.push(vec![job.name(), seconds(*time), result]);
         }
         let ok = rows.iter().all(|it| it.1.is_none());
-        let result = |(job, problem, time): &(Job, Option<String>, Duration)| {
-            json!({"job": job.name(), "ok": problem.is_none(), "problem": problem, "seconds": time.as_secs_f64()})
-        };
+        let result = |(job, problem, time): &(Job, Option<String>, Duration)| json!({"job": job.name(), "ok": problem.is_none(), "problem": problem, "seconds": time.as_secs_f64()});
         let results: Vec<_> = rows.iter().map(result).collect();
-        Ok(Report { ok, table, json: json!({"version": 1, "ok": ok, "results": results}), ..Report::default() })
+        Ok(Report {
+            ok,
+            table,
+            json: json!({"version": 1, "ok": ok, "results": results}),
+            ..Report::default()
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask run`
 
 use anyhow::bail;
+use camino::Utf8PathBuf;
 
 use super::build::Build;
 use crate::context::Context;
@@ -15,6 +16,9 @@ pub struct Run {
     /// The package
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Build from a local checkout of the source, instead of the one that the lock names
+    #[arg(long, value_name = "DIR")]
+    pub src: Option<Utf8PathBuf>,
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
@@ -22,7 +26,8 @@ pub struct Run {
 
 impl Run {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let build = Build { names: vec![self.name.clone()], ..Build::default() };
+        let mut build = Build { names: vec![self.name.clone()], src: self.src.clone(), ..Build::default() };
+        build.use_source(cx)?;
         let selected = build.select(cx)?;
         if cx.globals.dry_run {
             build.plan(cx, &selected)?;

@@ -79,12 +79,7 @@ impl Shell {
         Ok(Place { flake, name, installable: format!("{}#{attr}", cx.flake_ref(flake)) })
     }
 
-    fn environment(
-        &self,
-        cx: &mut Context,
-        place: &Place,
-        memory: &Memory,
-    ) -> anyhow::Result<Environment> {
+    fn environment(&self, cx: &mut Context, place: &Place, memory: &Memory) -> anyhow::Result<Environment> {
         cx.nix()?;
         let nix = cx.nix_found().context("no Nix")?;
         let question = format!("{} {}", place.installable, cx.system());
@@ -98,8 +93,9 @@ impl Shell {
             crate::context::create_dir(dir)?;
         }
         let step = Step::DevEnv { installable: place.installable.clone(), profile: memory.profile.clone() };
+        let settings = cx.settings(&[place.flake], &[])?;
         let answer: Answer = cx
-            .query(&step, settings)
+            .query(&step, &settings)
             .with_context(|| format!("cannot make the dev shell `{}`", place.name))?;
         let environment = Environment::new(answer, &cx.workspace.root.join("outputs"));
         memory.keep(&key, &environment)?;
@@ -155,12 +151,7 @@ impl Shell {
     }
 
     /// Nix knows more ways into a private store than we do.
-    fn develop(
-        self,
-        cx: &mut Context,
-        place: &Place,
-        error: &anyhow::Error,
-    ) -> anyhow::Result<Report> {
+    fn develop(self, cx: &mut Context, place: &Place, error: &anyhow::Error) -> anyhow::Result<Report> {
         cx.ui.warning(&format!("cannot use the remembered dev shell ({error:#}); trying `nix develop`"));
         let step = Step::Develop { installable: place.installable.clone(), command: self.command };
         let settings = cx.settings(&[place.flake], &[])?;

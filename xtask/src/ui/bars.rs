@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::monitor::{Build, Monitor};
 use crate::report::{bytes, seconds};
@@ -14,20 +14,21 @@ const ROWS: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Bars {
-    multi: MultiProgress,
-    rows: Vec<ProgressBar>,
-    since: Option<Instant>,
+    /// All rows are one message, so that they appear and go together.
+    bar: Option<ProgressBar>,
+    since: Instant,
 }
 
 impl Bars {
     pub(super) fn new() -> Bars {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(20));
-        Bars { multi, rows: Vec::new(), since: None }
+        Bars { bar: None, since: Instant::now() }
     }
 
     pub(super) fn draw(&mut self, monitor: &Monitor, now: Instant) {
-        let since = *self.since.get_or_insert(now);
-        let mut lines = vec![totals(monitor, now.saturating_duration_since(since))];
+        if self.bar.is_none() {
+            self.since = now;
+        }
+        let mut lines = vec![totals(monitor, now.saturating_duration_since(self.since))];
         let mut builds: Vec<&Build> = Vec::new();
         for build in monitor.builds.values() {
             // A remote build is two activities of one derivation.
@@ -38,39 +39,31 @@ impl Bars {
         builds.sort_by_key(|it| it.since);
         lines.extend(builds.iter().take(ROWS).map(|it| row(it, now)));
         if builds.len() > ROWS {
-            lines.push(format!("  and {} more", builds.len() - ROWS));
+            lines.push(format!("and {} more", builds.len() - ROWS));
         }
-        self.resize(lines.len());
-        for (row, line) in self.rows.iter().zip(lines) {
-            row.set_message(line);
-        }
-    }
-
-    fn resize(&mut self, rows: usize) {
-        while self.rows.len() > rows {
-            if let Some(row) = self.rows.pop() {
-                row.finish_and_clear();
-                self.multi.remove(&row);
-            }
-        }
-        while self.rows.len() < rows {
-            let row = self.multi.add(ProgressBar::new_spinner());
-            let template = if self.rows.is_empty() { "{spinner} {wide_msg}" } else { "  {wide_msg}" };
-            row.set_style(
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
-            self.rows.push(row);
-        }
-        self.rows.iter().for_each(ProgressBar::tick);
+            bar
+        });
+        bar.set_message(lines.join("\n    "));
+        bar.tick();
     }
 
     pub(super) fn clear(&mut self) {
-        self.resize(0);
-        self.since = None;
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
     }
 
     pub(super) fn suspend(&self, print: impl FnOnce()) {
-        self.multi.suspend(print);
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
     }
 }
 

@@ -57,3 +57,25 @@ pub fn name_flakes(mut dirs: Vec<Utf8PathBuf>) -> Vec<Flake> {
     });
     flakes.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+    fn check(dirs: &str, expect: Expect) {
+        let flakes = name_flakes(dirs.split(' ').map(Utf8PathBuf::from).collect());
+        let shown: Vec<String> =
+            flakes.iter().map(|it| format!("{}={}", it.name, it.file("flake.nix"))).collect();
+        expect.assert_eq(&shown.join(" "));
+    }
+
+    #[test]
+    fn names_are_short_where_they_can_be() {
+        check("b a/x .", expect![".=flake.nix x=a/x/flake.nix b=b/flake.nix"]);
+        check("x a/x b/y", expect!["a/x=a/x/flake.nix y=b/y/flake.nix x=x/flake.nix"]);
+        check("a/x b/x", expect!["a/x=a/x/flake.nix b/x=b/x/flake.nix"]);
+    }
+}

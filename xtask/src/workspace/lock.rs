@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::lock_follows::resolve;
 use super::lock_text::{line_of_input, line_of_node, reject_damaged, syntax_error};
+use super::reference::Reference;
 
 /// A parsed `flake.lock`; what its inputs lead to is known to exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,31 +44,6 @@ pub struct LockedInput {
     pub follows: Option<Vec<String>>,
 }
 
-/// The attributes of a flake reference.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Reference {
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub url: Option<String>,
-    pub path: Option<String>,
-    pub id: Option<String>,
-    pub host: Option<String>,
-    pub owner: Option<String>,
-    pub repo: Option<String>,
-    pub dir: Option<String>,
-    #[serde(rename = "ref")]
-    pub git_ref: Option<String>,
-    pub rev: Option<String>,
-    pub dirty_rev: Option<String>,
-    pub nar_hash: Option<String>,
-    /// Seconds since 1970.
-    pub last_modified: Option<i64>,
-    /// All else: `submodules`, `shallow`, `revCount`, …
-    #[serde(flatten)]
-    pub other: BTreeMap<String, Value>,
-}
-
 /// A node as it is written, with its `follows` as they are.
 #[derive(Debug, Deserialize)]
 pub(super) struct RawNode {
@@ -83,7 +59,7 @@ pub(super) struct RawNode {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an input must be the name of a node, or the path that it follows")]
 pub(super) enum RawInput {
     Node(String),
     Follows(Vec<String>),
@@ -161,7 +137,9 @@ fn finish(key: &str, raw: RawNode, resolved: &Resolved, is_root: bool) -> anyhow
         )
     };
     let locked = match raw.locked {
-        Some(locked) => Some(reference(locked, raw.info).map_err(|err| anyhow!("the node `{key}`: {err}"))?),
+        Some(locked) => {
+            Some(Reference::locked(locked, raw.info).map_err(|err| anyhow!("the node `{key}`: {err}"))?)
+        }
         None if is_root => None,
         None => return Err(missing("locked")),
     };
@@ -180,16 +158,6 @@ fn finish(key: &str, raw: RawNode, resolved: &Resolved, is_root: bool) -> anyhow
     Ok(Node { locked, original: raw.original, flake: raw.flake, inputs, parent: raw.parent })
 }
 
-/// What a node is locked to, with what version 5 kept apart.
-fn reference(mut locked: Value, info: Option<Value>) -> serde_json::Result<Reference> {
-    if let (Some(locked), Some(Value::Object(info))) = (locked.as_object_mut(), info) {
-        for (name, value) in info {
-            locked.entry(name).or_insert(value);
-        }
-    }
-    serde_json::from_value(locked)
-}
-
 /// The version alone: another one may have another shape.
 fn version(text: &str, file: &Utf8Path) -> anyhow::Result<u64> {
     #[derive(Deserialize)]
@@ -202,4 +170,180 @@ fn version(text: &str, file: &Utf8Path) -> anyhow::Result<u64> {
 
 fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    /// The fixtures are named after what they show.
+    fn parse(name: &str) -> anyhow::Result<Lock> {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/locks");
+        let text = std::fs::read_to_string(format!("{dir}/{name}.lock")).unwrap();
+        Lock::parse(&text, Utf8Path::new("flake.lock"))
+    }
+
+    /// What is said about each lock, a line for each.
+    #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+    fn check_errors(names: &[&str], expect: Expect) {
+        let error = |name: &&str| format!("{:#}\n", parse(name).unwrap_err());
+        expect.assert_eq(&names.iter().map(error).collect::<String>());
+    }
+
+    /// The key that each path leads to, and what that is locked to.
+    #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+    fn check(name: &str, paths: &[&str], expect: Expect) {
+        let lock = parse(name).unwrap();
+        let line = |path: &&str| {
+            let path: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+            let locked = lock.input(&path).and_then(|it| it.locked.as_ref());
+            let it = locked.map(|it| (&it.kind, &it.rev, &it.nar_hash, it.last_modified));
+            format!("{} {it:?}\n", lock.input_key(&path).unwrap_or("nothing"))
+        };
+        expect.assert_eq(&paths.iter().map(line).collect::<String>());
+    }
+
+    #[test]
+    fn follows_lead_to_the_node_they_mean() {
+        let lock = parse("follows-of-all-kinds").unwrap();
+        let key = |path: &[&str]| lock.input_key(path).unwrap_or("nothing").to_owned();
+        assert_eq!(key(&[]), "root");
+        assert_eq!(key(&["pkgs"]), "nixpkgs");
+        assert_eq!(key(&["rust-overlay", "nixpkgs"]), "nixpkgs");
+        assert_eq!(key(&["crane", "nixpkgs"]), "nixpkgs");
+        assert_eq!(key(&["crane", "self"]), "root");
+        assert_eq!(key(&["crane", "self", "crane", "overlay"]), "rust-overlay");
+        assert_eq!(key(&["crane", "zzz"]), "nothing");
+        assert_eq!(key(&["zzz"]), "nothing");
+        let crane = lock.input(&["crane"]).unwrap();
+        assert_eq!(crane.inputs["overlay"].follows.as_deref(), Some(&["rust-overlay".to_owned()][..]));
+        assert_eq!(lock.nodes["root"].inputs["crane"].follows, None);
+        assert!(!lock.nodes["elodin"].flake);
+        let original = lock.nodes["nixpkgs"].original.as_ref().unwrap();
+        assert_eq!(original.git_ref.as_deref(), Some("nixos-25.05"));
+    }
+
+    #[test]
+    fn reads_every_kind_of_reference() {
+        check(
+            "git-tarball-and-file-inputs",
+            &["dep", "blob", "tb"],
+            expect![[r#"
+            dep Some(("git", Some("1624a16ed2d60d3d1fe0d4eb4d6dc7f647ad05b8"), Some("sha256-f0EAGDLu4LkNC7j2RUiRjL8stWFMHiOfLBVEOtLIbB8="), Some(1795344396)))
+            blob Some(("file", None, Some("sha256-sW0NfgmqGCKDlWYSKOs5tKqUabRUxTO88dkPaotgRhc="), None))
+            tb Some(("tarball", None, Some("sha256-f0EAGDLu4LkNC7j2RUiRjL8stWFMHiOfLBVEOtLIbB8="), Some(1795344424)))
+        "#]],
+        );
+        check(
+            "relative-path-inputs",
+            &["sub", "other"],
+            expect![[r#"
+            sub Some(("path", None, None, None))
+            other Some(("path", None, None, None))
+        "#]],
+        );
+        check(
+            "relative-path-inputs-written-by-nix-2.8",
+            &["sub"],
+            expect![[r#"
+            sub Some(("path", None, Some("sha256-+1QFv5ZXlwl/pVDxf4LotyGIaUGqaAZ6qAhBgOSSaCA="), Some(1)))
+        "#]],
+        );
+        check(
+            "github-without-nar-hash",
+            &["nixpkgs"],
+            expect![[r#"
+            nixpkgs Some(("github", Some("0123456789abcdef0123456789abcdef01234567"), None, Some(1763800000)))
+        "#]],
+        );
+        check(
+            "version-5-with-info",
+            &["nixpkgs"],
+            expect![[r#"
+            nixpkgs Some(("github", Some("0123456789abcdef0123456789abcdef01234567"), Some("sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), Some(1763800000)))
+        "#]],
+        );
+        assert_eq!(parse("relative-path-inputs").unwrap().nodes["sub"].parent, Some(Vec::new()));
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let names = [
+            "empty",
+            "truncated",
+            "merge-conflict",
+            "version-99",
+            "root-key-missing",
+            "root-node-missing",
+            "input-without-node",
+            "input-is-a-number",
+            "node-not-locked",
+            "parent-is-nothing",
+        ];
+        check_errors(
+            &names,
+            expect![[r#"
+            flake.lock is empty; bring it back with `git checkout HEAD -- flake.lock`, or delete it and run `nix flake lock`
+            flake.lock:48: the file is truncated here; bring it back with `git checkout HEAD -- flake.lock`
+            flake.lock:9: merge conflict (`<<<<<<<`); take one side with `git checkout --ours -- flake.lock` (or `--theirs`), then run `nix flake lock`
+            flake.lock: unsupported version 99; versions 5 to 7 can be read
+            flake.lock:26:1: missing field `root`
+            flake.lock: the root node `root` is missing; make it anew: delete the file and run `nix flake lock`
+            flake.lock:5: the input `nixpkgs` of `root` is the node `nixpkgs_2`, which is missing
+            flake.lock:6:7: an input must be the name of a node, or the path that it follows
+            flake.lock:3: the node `nixpkgs` has no `locked`; make the lock anew: delete the file and run `nix flake lock`
+            flake.lock:17: the parent of `sub` is `gone`, but there is no such input
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_lock_cut_anywhere_is_an_error() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/locks");
+        let text = std::fs::read_to_string(format!("{dir}/git-tarball-and-file-inputs.lock")).unwrap();
+        for at in 0..text.trim_end().len() {
+            let err = text[..at].parse::<Lock>().unwrap_err().to_string();
+            assert!(
+                err.starts_with("flake.lock") && (err.contains("truncated") || err.contains("empty")),
+                "{err}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_which_follows_lead_nowhere() {
+        let names = ["follows-nothing", "follows-itself", "follows-in-a-circle"];
+        check_errors(
+            &names,
+            expect![[r#"
+            flake.lock:5: the input `nixpkgs` of `crane` follows `nixpkgz`, but there is no such input
+            flake.lock:5: these inputs follow each other in a circle: `a` of `root` → `a` of `root`
+            flake.lock:5: these inputs follow each other in a circle: `c` of `a` → `c` of `b` → `c` of `a`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_chain_too_long_is_an_error() {
+        let chain = |length: usize| {
+            let link = |it: usize| format!(r#""i{it}": ["i{}"]"#, it + 1);
+            let links: Vec<String> = (0..length).map(link).collect();
+            let text = format!(
+                r#"{{"version": 7, "root": "r", "nodes": {{"r": {{"inputs": {{{}, "i{length}": "r"}}}}}}}}"#,
+                links.join(", ")
+            );
+            text.parse::<Lock>()
+                .map(|it| it.nodes["r"].inputs["i0"].node.clone())
+                .map_err(|err| format!("{err:#}"))
+        };
+        assert_eq!(chain(400), Ok("r".to_owned()));
+        expect![[r#"
+            Err(
+                "flake.lock: the input `i500` of `r` follows more than 500 others",
+            )
+        "#]]
+        .assert_debug_eq(&chain(10_000));
+    }
 }

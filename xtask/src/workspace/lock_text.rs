@@ -3,6 +3,8 @@
 use anyhow::{anyhow, bail};
 use camino::Utf8Path;
 
+use super::conflict::first_conflict;
+
 /// Says what happened to a lock that cannot be JSON, better than a JSON parser could.
 pub(super) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> {
     if text.trim().is_empty() {
@@ -10,11 +12,7 @@ pub(super) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> 
             "{file} is empty; bring it back with `git checkout HEAD -- {file}`, or delete it and run `nix flake lock`"
         );
     }
-    let marker =
-        |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].into_iter().find(|it| line.starts_with(it));
-    if let Some((number, marker)) =
-        text.lines().enumerate().find_map(|(number, line)| Some((number + 1, marker(line)?)))
-    {
+    if let Some((number, marker)) = first_conflict(text) {
         bail!(
             "{file}:{number}: merge conflict (`{marker}`); take one side with `git checkout --ours -- {file}` \
              (or `--theirs`), then run `nix flake lock`"

@@ -7,9 +7,16 @@ use std::collections::BTreeMap;
 use anyhow::{anyhow, bail};
 use camino::Utf8Path;
 use rnix::ast::{self, AstNode, Expr, HasEntry as _, InterpolPart, LiteralKind};
-use rnix::{ParseError, Root, TextRange};
+use rnix::{ParseError, Root, SyntaxKind, T, TextRange, tokenize};
 
+use super::conflict::first_conflict;
 use super::position::Position;
+
+/// Longer attribute paths are nobody's flake, but would use up the stack.
+const DEEPEST: usize = 64;
+const DEEPEST_BRACKETS: usize = 500;
+/// In one expression.
+const MOST_OPERATORS: usize = 1000;
 
 /// A Nix file under inspection: knows how to say where something is.
 pub(super) struct NixFile<'a> {
@@ -32,16 +39,25 @@ pub(super) struct Spot {
 impl NixFile<'_> {
     /// The attribute set that the file consists of.
     pub(super) fn attributes(&self) -> anyhow::Result<BTreeMap<String, Spot>> {
+        if let Some(at) = too_deep(self.text) {
+            return Err(self.error(at, "too deeply nested"));
+        }
         let parse = Root::parse(self.text);
         if let Some(err) = parse.errors().first() {
+            if let Some((line, marker)) = first_conflict(self.text) {
+                bail!("{}:{line}: merge conflict (`{marker}`); edit the file to resolve it", self.name);
+            }
             return Err(
                 self.error(error_offset(err, self.text), &format!("syntax error: {}", error_text(err)))
             );
         }
         match parse.tree().expr().map(without_parens) {
             Some(Expr::AttrSet(set)) => self.set(&set),
-            Some(other) => Err(self.error(offset(&other), "expected an attribute set, as every flake is")),
-            None => Err(self.error(0, "the file is empty; expected an attribute set, as every flake is")),
+            Some(other) => Err(self.error(
+                offset(&other),
+                "expected an attribute set; if this file is no flake, name it under `ignore` in xtask.toml",
+            )),
+            None => Err(self.error(0, "the file is empty; expected an attribute set")),
         }
     }
 
@@ -66,6 +82,9 @@ impl NixFile<'_> {
         for entry in set.attrpath_values() {
             let (Some(path), Some(value)) = (entry.attrpath(), entry.value()) else { continue };
             let attrs: Vec<ast::Attr> = path.attrs().collect();
+            if attrs.len() > DEEPEST {
+                return Err(self.error(offset(&path), "too deeply nested"));
+            }
             self.insert(&mut into, &attrs, without_parens(value))?;
         }
         Ok(into)
@@ -99,38 +118,25 @@ impl NixFile<'_> {
         let Literal::Set(inner) = &mut spot.literal else {
             return Err(self.twice(&name, at, before));
         };
-        let Expr::AttrSet(set) = &value else { return self.insert(inner, rest, value) };
-        if !rest.is_empty() {
-            return self.insert(inner, rest, value);
+        match &value {
+            Expr::AttrSet(set) if rest.is_empty() => {
+                self.set(set)?.into_iter().try_for_each(|(name, spot)| self.merge(inner, name, spot))
+            }
+            _ => self.insert(inner, rest, value),
         }
-        for (name, spot) in self.set(set)? {
-            let at = spot.offset;
-            self.merge(inner, name, spot, at)?;
-        }
-        Ok(())
     }
 
     /// `a.b = …; a = { c = …; };` is one set, as it is for Nix.
-    fn merge(
-        &self,
-        into: &mut BTreeMap<String, Spot>,
-        name: String,
-        spot: Spot,
-        at: usize,
-    ) -> anyhow::Result<()> {
+    fn merge(&self, into: &mut BTreeMap<String, Spot>, name: String, spot: Spot) -> anyhow::Result<()> {
         let Some(before) = into.get_mut(&name) else {
             into.insert(name, spot);
             return Ok(());
         };
         match (&mut before.literal, spot.literal) {
             (Literal::Set(into), Literal::Set(from)) => {
-                for (name, spot) in from {
-                    let at = spot.offset;
-                    self.merge(into, name, spot, at)?;
-                }
-                Ok(())
+                from.into_iter().try_for_each(|(name, spot)| self.merge(into, name, spot))
             }
-            _ => Err(self.twice(&name, at, before.offset)),
+            _ => Err(self.twice(&name, spot.offset, before.offset)),
         }
     }
 
@@ -199,6 +205,29 @@ fn attr_name(attr: &ast::Attr) -> Option<String> {
     }
 }
 
+/// The byte where brackets or operators nest so deeply that the parser would use up the stack; it has limits of its
+/// own for all else.
+fn too_deep(text: &str) -> Option<usize> {
+    let (mut brackets, mut operators, mut at) = (0_usize, 0_usize, 0);
+    for (kind, token) in tokenize(text) {
+        match kind {
+            T!['['] => brackets += 1,
+            T![']'] => brackets = brackets.saturating_sub(1),
+            T![;] | T![,] => operators = 0,
+            T![++] | T!["//"] | T![!] | T![+] | T![-] | T![*] | T![/] | T![&&] | T![||] | T![->] => {
+                operators += 1;
+            }
+            T![==] | T![!=] | T![<] | T![<=] | T![>] | T![>=] | T![?] | T!["|>"] | T!["<|"] => operators += 1,
+            _ => {}
+        }
+        if brackets > DEEPEST_BRACKETS || operators > MOST_OPERATORS {
+            return Some(at);
+        }
+        at += token.len();
+    }
+    None
+}
+
 fn error_offset(err: &ParseError, text: &str) -> usize {
     let start = |range: &TextRange| usize::from(range.start());
     match err {
@@ -219,6 +248,26 @@ fn error_text(err: &ParseError) -> String {
         ParseError::DuplicatedArgs(_, name) => format!("the argument `{name}` is there twice"),
         ParseError::UnexpectedDoubleBind(_) => "the arguments are bound twice".to_owned(),
         ParseError::RecursionLimitExceeded => "too deeply nested".to_owned(),
+        ParseError::UnexpectedWanted(_, _, wanted) => match wanted.iter().find_map(|it| symbol(*it)) {
+            Some(symbol) => format!("expected `{symbol}` before this"),
+            None => "this is not expected here".to_owned(),
+        },
         _ => "this is not expected here".to_owned(),
     }
+}
+
+/// The tokens that are forgotten most, as they are written.
+fn symbol(kind: SyntaxKind) -> Option<&'static str> {
+    Some(match kind {
+        T![;] => ";",
+        T![=] => "=",
+        T![:] => ":",
+        T![in] => "in",
+        T![then] => "then",
+        T![else] => "else",
+        T!['}'] => "}",
+        T![']'] => "]",
+        T![')'] => ")",
+        _ => return None,
+    })
 }

@@ -44,7 +44,7 @@ fn is_path(text: &str) -> bool {
 
 /// Like Nix, takes the nearest flake at the path or above it, but never leaves the workspace.
 fn by_path(workspace: &Workspace, text: &str, cwd: &Utf8Path) -> anyhow::Result<usize> {
-    let path = if text.is_empty() { cwd.to_owned() } else { cwd.join(text) };
+    let path: Utf8PathBuf = cwd.join(text).components().collect();
     // Both sides may be reached through symbolic links.
     let real =
         |it: &Utf8Path| it.canonicalize_utf8().with_context(|| format!("cannot find the flake `{it}`"));
@@ -52,11 +52,18 @@ fn by_path(workspace: &Workspace, text: &str, cwd: &Utf8Path) -> anyhow::Result<
     let Ok(inside) = dir.strip_prefix(&root) else {
         bail!("`{text}` is outside of the workspace `{}`; use `-C` to act on another one", workspace.root);
     };
-    let above = inside.ancestors().find_map(|it| {
-        let it = if it == "" { Utf8Path::new(".") } else { it };
-        workspace.flakes.iter().position(|flake| flake.dir == it)
-    });
-    above.with_context(|| format!("`{text}` is no flake of this workspace; {}", known(workspace)))
+    for above in inside.ancestors() {
+        let name = if above == "" { Utf8Path::new(".") } else { above };
+        if let Some(index) = workspace.flakes.iter().position(|it| it.dir == name) {
+            return Ok(index);
+        }
+        if root.join(above).join("flake.nix").is_file() {
+            bail!(
+                "the flake `{name}` is not of this workspace (it has its own xtask.toml, or is ignored); use `-C {name}`"
+            );
+        }
+    }
+    bail!("`{text}` is no flake of this workspace; {}", known(workspace))
 }
 
 fn by_name(workspace: &Workspace, text: &str) -> anyhow::Result<usize> {
@@ -68,7 +75,7 @@ fn by_name(workspace: &Workspace, text: &str) -> anyhow::Result<usize> {
             .iter()
             .flat_map(|it| [it.name.as_str(), it.dir.as_str()])
             .filter(|it| *it != ".");
-        format!("unknown flake `{text}`{}; {}", did_you_mean(&nearest(text, names)), known(workspace))
+        format!("unknown flake `{text}`; {}{}", known(workspace), did_you_mean(&nearest(text, names)))
     })
 }
 

@@ -1,0 +1,8 @@
+//! Merge conflicts: what git leaves in a file that two branches changed.
+
+/// The line (from 1) and the marker of the first conflict in a text.
+pub(super) fn first_conflict(text: &str) -> Option<(usize, &'static str)> {
+    let marker =
+        |line: &str| ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].into_iter().find(|it| line.starts_with(it));
+    text.lines().enumerate().find_map(|(number, line)| Some((number + 1, marker(line)?)))
+}

@@ -1,0 +1,36 @@
+//! The binary as users run it, on real workspaces with a real Nix.
+#![expect(clippy::disallowed_methods, reason = "the tests start the binary, and read their own environment")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+#[path = "cli/build.rs"]
+mod build;
+#[path = "cli/build_failures.rs"]
+mod build_failures;
+#[path = "cli/build_links.rs"]
+mod build_links;
+#[path = "cli/build_names.rs"]
+mod build_names;
+#[path = "cli/build_scripted.rs"]
+mod build_scripted;
+#[path = "cli/check.rs"]
+mod check;
+#[path = "cli/fmt.rs"]
+mod fmt;
+#[path = "cli/interrupt.rs"]
+mod interrupt;
+#[path = "cli/nix_2_8.rs"]
+mod nix_2_8;
+#[path = "cli/no_nix.rs"]
+mod no_nix;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/shell.rs"]
+mod shell;
+#[path = "cli/shell_interactive.rs"]
+mod shell_interactive;
+#[path = "cli/workspace.rs"]
+mod workspace;

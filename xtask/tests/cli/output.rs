@@ -1,0 +1,137 @@
+//! What is printed where: in pipes, in terminals, and to those who want silence.
+
+use std::process::{Command, Stdio};
+
+use expect_test::expect;
+
+use crate::support::terminal::Terminal;
+use crate::support::{Sandbox, lacks};
+
+fn chain() -> Sandbox {
+    Sandbox::new()
+        .packages(&[("default", "echo ${part} > $out"), ("part", "echo said by the builder; echo > $out")])
+}
+
+#[test]
+fn in_a_pipe_there_is_a_line_for_each_start_and_end_and_no_escape_code() {
+    let sandbox = Sandbox::new().packages(&[("default", "echo ${part}; exit 1"), ("part", "echo > $out")]);
+    let sandbox = sandbox.env("TERM", "xterm-256color").env("CLICOLOR_FORCE", "1");
+    let run = sandbox.run("build").bad();
+    assert!(!run.stderr.contains('\u{1b}') && !run.stderr.contains('\r'), "{:?}", run.stderr);
+    for line in ["build   part", "done    part in", "build   default", "failed  default after"] {
+        assert_eq!(run.stderr.lines().filter(|it| it.starts_with(line)).count(), 1, "{line}: {}", run.text());
+    }
+}
+
+#[test]
+fn verbose_says_commands_and_lines_and_quiet_says_nothing() {
+    let sandbox = chain();
+    let run = sandbox.run("build -v").good().says("$ $NIX build --json").says("part> said by the builder");
+    assert_eq!(run.stdout.lines().count(), 1);
+    let sandbox = chain();
+    expect![[r#"
+        exit 0
+        --- stdout
+        $STORE/nix/store/HASH-default
+        --- stderr
+    "#]]
+    .assert_eq(&sandbox.run("build -q").good().text());
+    let sandbox = Sandbox::new().packages(&[("default", "echo why; exit 1")]);
+    sandbox.run("build --quiet").bad().says("> why").says("failed");
+    sandbox.run("build -q -v").wrong_usage();
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let sandbox = chain();
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    for args in ["build --no-link", "build --json --no-link", "--help", "build --help", "fmt --check"] {
+        let script = format!("{xtask} {args} | head -c 0; echo ${{PIPESTATUS[0]}}");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).env_clear().envs(sandbox.environment()).current_dir(sandbox.root());
+        let run = sandbox.told(command.output().unwrap());
+        assert!(!run.stderr.contains("panicked"), "{args}: {}", run.text());
+        let code = run.stdout.trim();
+        assert!(["0", "1", "141"].contains(&code), "{args}: {}", run.text());
+    }
+}
+
+#[test]
+fn closed_streams_are_no_error() {
+    let sandbox = chain();
+    let xtask = env!("CARGO_BIN_EXE_xtask");
+    for redirect in [">&-", "2>&-", "<&-", ">&- 2>&- <&-", ">/dev/full"] {
+        let mut command = Command::new("bash");
+        command.args(["-c", &format!("{xtask} build --no-link {redirect}")]);
+        command.env_clear().envs(sandbox.environment()).current_dir(sandbox.root());
+        let run = sandbox.told(command.output().unwrap());
+        assert_eq!(run.code, Some(0), "{redirect}: {}", run.text());
+        assert!(!run.stderr.contains("panicked"), "{redirect}: {}", run.text());
+    }
+}
+
+#[test]
+fn a_terminal_shows_bars_and_cleans_them_away() {
+    if lacks("tmux") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let gate = sandbox.temp().join("gate");
+    assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    let script = "echo ${part}; read x < /gate; echo > $out";
+    let sandbox = sandbox.packages(&[("default", script), ("part", "echo > $out")]);
+    let open = format!("/gate={gate}");
+    let terminal = Terminal::start(&sandbox, &["build", "--", "--option", "extra-sandbox-paths", &open]);
+    let screen = terminal.shows("default  building");
+    expect![[r#"
+        * built 1 of 2, T s
+            default  building  T s"#]]
+    .assert_eq(&moving(&sandbox.plain(&screen)));
+    std::fs::write(&gate, "go\n").unwrap();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, "0");
+    expect![[r#"
+        name     path    size   time   status
+        default  result  120 B  T s  built"#]]
+    .assert_eq(&sandbox.plain(&screen));
+}
+
+/// The spinner's sign differs from picture to picture.
+fn moving(screen: &str) -> String {
+    screen.replace(|it: char| ('\u{2800}'..='\u{28ff}').contains(&it), "*")
+}
+
+/// What reaches a terminal, byte by byte.
+fn typescript(sandbox: &Sandbox, args: &str) -> String {
+    let file = sandbox.temp().join("typescript");
+    let line = format!("{} {args}", env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, file.as_str()]).env_clear().envs(sandbox.environment());
+    command.env("TERM", "xterm").current_dir(sandbox.root()).stdin(Stdio::null());
+    command.output().unwrap();
+    String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned()
+}
+
+#[test]
+fn a_terminal_has_colours_unless_one_does_not_want_them() {
+    if lacks("script") {
+        return;
+    }
+    let red = "\u{1b}[31;1m";
+    let sandbox = Sandbox::new().packages(&[("default", "exit 1")]);
+    assert!(typescript(&sandbox, "build").contains(red));
+    let sandbox = sandbox.env("NO_COLOR", "1");
+    let said = typescript(&sandbox, "build");
+    assert!(said.contains("default: its builder ended with exit code 1"), "{said}");
+    assert!(!said.contains("\u{1b}[3"), "{said:?}");
+}
+
+#[test]
+fn help_of_every_verb() {
+    let sandbox = Sandbox::new();
+    for verb in ["build", "run", "shell", "fmt", "check", "ci"] {
+        let run = sandbox.run(&format!("{verb} --help")).good();
+        assert!(run.stdout.contains(&format!("Usage: cargo xtask {verb}")), "{}", run.text());
+    }
+    sandbox.run("--version").good();
+}

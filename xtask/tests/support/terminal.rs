@@ -1,0 +1,97 @@
+//! A real terminal, by tmux: what is on the screen is what the user sees.
+
+use std::process::Command;
+
+use camino::Utf8PathBuf;
+
+use super::Sandbox;
+use super::wait::wait_for;
+
+/// A screen of 100 by 30; the program in it is stopped when this goes away.
+pub(crate) struct Terminal {
+    dir: Utf8PathBuf,
+}
+
+impl Terminal {
+    /// The binary with these arguments, in a terminal.
+    pub(crate) fn start(sandbox: &Sandbox, args: &[&str]) -> Terminal {
+        Terminal::start_in(sandbox, &[&[env!("CARGO_BIN_EXE_xtask")], args].concat())
+    }
+
+    /// Any command, in a terminal, with the environment of the sandbox.
+    pub(crate) fn start_in(sandbox: &Sandbox, command: &[&str]) -> Terminal {
+        let res = Terminal { dir: sandbox.temp().to_owned() };
+        let conf = res.dir.join("tmux.conf");
+        std::fs::write(&conf, "set -g status off\n").unwrap();
+        let root = sandbox.root();
+        let mut words: Vec<String> =
+            ["-f", conf.as_str(), "new-session", "-d", "-x", "100", "-y", "30", "-c", root.as_str(), "--"]
+                .map(str::to_owned)
+                .to_vec();
+        words.extend(["env", "-i", "TERM=screen"].map(str::to_owned));
+        words.extend(sandbox.environment().iter().map(|(name, value)| format!("{name}={value}")));
+        // tmux itself does not always learn how a program ended.
+        let code = res.dir.join("exit-code");
+        let wrapper = "trap : INT; \"$@\"; echo $? > \"$0\"; exec cat";
+        words.extend(["sh", "-c", wrapper, code.as_str()].map(str::to_owned));
+        words.extend(command.iter().map(|it| (*it).to_owned()));
+        res.tmux(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        res
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut command = Command::new("tmux");
+        command.env_clear().env("TMUX_TMPDIR", &self.dir).env("PATH", std::env::var("PATH").unwrap());
+        let output = command.env("LC_ALL", "C.UTF-8").args(["-L", "test"]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What is to be seen, without the empty lines at the end.
+    pub(crate) fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"]).trim_end().to_owned()
+    }
+
+    /// Types a line.
+    pub(crate) fn line(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", text]);
+        self.key("Enter");
+    }
+
+    /// Presses a key, as tmux names it: `C-c`.
+    pub(crate) fn key(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// The screen, once it shows a text.
+    #[track_caller]
+    pub(crate) fn shows(&self, what: &str) -> String {
+        let mut last = String::new();
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for(what, || {
+                last = self.screen();
+                last.contains(what).then(|| last.clone())
+            })
+        }));
+        found.unwrap_or_else(|_| panic!("the terminal never showed `{what}`, but:\n{last}"))
+    }
+
+    /// The screen and the exit code, after the program has ended.
+    #[track_caller]
+    pub(crate) fn end(&self) -> (String, String) {
+        let file = self.dir.join("exit-code");
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_for("the end of the program", || {
+                let code = std::fs::read_to_string(&file).unwrap_or_default();
+                code.strip_suffix('\n').map(str::to_owned)
+            })
+        }));
+        let code = ended.unwrap_or_else(|_| panic!("no end of:\n{}", self.screen()));
+        (code, self.screen())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
