@@ -18,7 +18,8 @@
     graphics.enable = lib.mkDefault true;
   };
 
-  nixpkgs.config.allowUnfree = lib.mkDefault true;
+  # NVIDIA's. No mkDefault: nixpkgs takes what is in `config` as it is, a default would be a set and not a Boolean.
+  nixpkgs.config.allowUnfree = true;
 
   boot = {
     loader = {

@@ -10,7 +10,7 @@
     postPatch =
       (old.postPatch or "")
       + ''
-        substituteInPlace src/boot/devicetree.c \
+        substituteInPlace "$(find src/boot -name devicetree.c)" \
           --replace-fail 'err = devicetree_allocate(state, len);' \
             'err = devicetree_allocate(state, len * 4);' \
           --replace-fail 'err = devicetree_fixup(state, len);' \
