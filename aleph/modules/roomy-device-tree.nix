@@ -22,6 +22,7 @@ in {
   config = lib.mkIf cfg.enable {
     # By rename: a power cut finds the old loader or the new one.
     boot.loader.systemd-boot.extraInstallCommands = ''
+      set -e
       for loader in EFI/systemd/systemd-bootaa64.efi EFI/BOOT/BOOTAA64.EFI; do
         ${pkgs.coreutils}/bin/install -D -m 644 ${cfg.package}/systemd-bootaa64.efi "${efi}/$loader.new"
         ${pkgs.coreutils}/bin/mv -f "${efi}/$loader.new" "${efi}/$loader"
