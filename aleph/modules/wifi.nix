@@ -35,6 +35,12 @@
       Restart = "on-failure";
       RestartSec = "100ms";
       ExecStart = lib.getExe pkgs.aleph.set-hostname;
+      # It writes to /proc/sys and nowhere else.
+      NoNewPrivileges = true;
+      PrivateTmp = true;
+      ProtectHome = true;
+      ProtectSystem = "strict";
+      RestrictAddressFamilies = "none";
     };
   };
 }
