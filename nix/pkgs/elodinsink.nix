@@ -18,14 +18,11 @@
         ln -s "$library" $out/lib/gstreamer-1.0/
       done
     '';
-    passthru.tests.inspect =
-      runCommand "elodinsink-inspect" {
-        nativeBuildInputs = [gst_all_1.gstreamer];
-      } ''
-        export GST_PLUGIN_PATH=${elodinsink}/lib/gstreamer-1.0 GST_REGISTRY=$TMPDIR/registry
-        gst-inspect-1.0 elodinsink > $out
-        grep -q db-address $out
-      '';
+    passthru.tests.inspect = runCommand "elodinsink-inspect" {} ''
+      export GST_PLUGIN_PATH=${elodinsink}/lib/gstreamer-1.0 GST_REGISTRY=$TMPDIR/registry
+      ${lib.getExe' gst_all_1.gstreamer "gst-inspect-1.0"} elodinsink > $out
+      grep -q db-address $out
+    '';
     meta = {
       description = "GStreamer element that sends H.264 video to Elodin-DB";
       license = lib.licenses.mit;
