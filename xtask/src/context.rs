@@ -310,8 +310,7 @@ impl Context {
         if !call.exit.success() {
             bail!("{}", call.why(self));
         }
-        serde_json::from_str(&call.exit.stdout)
-            .with_context(|| format!("unexpected answer to `{}`", CommandLine("nix", &step.argv(settings))))
+        serde_json::from_str(&call.exit.stdout).with_context(|| format!("unexpected answer to `{step}`"))
     }
 }
 

@@ -308,5 +308,5 @@ fn shorten(path: &Utf8Path, dir: &Utf8Path) -> String {
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|it| format!("  {it}")).collect::<Vec<_>>().join("\n")
+    text.lines().map(|it| format!("  {it}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

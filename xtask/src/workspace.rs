@@ -274,8 +274,9 @@ mod tests {
         assert_eq!(b.lock(&root).unwrap(), None);
     }
 
-    #[test]
-    fn targets() {
+    /// A name as it is typed in `aleph/modules`.
+    #[expect(clippy::needless_pass_by_value, reason = "expect! makes a value")]
+    fn check_target(text: &str, expect: Expect) {
         let files = [
             "xtask.toml",
             "flake.nix",
@@ -287,59 +288,66 @@ mod tests {
         ];
         let (_dir, root) = tree(&files);
         let workspace = Workspace::discover(&root, Scope::All).unwrap();
-        let check = |text: &str, expect: Expect| {
-            let shown = match workspace.target(text, &root.join("aleph/modules")) {
-                Ok(Target::Short(name)) => format!("short {name}"),
-                Ok(Target::In { flake, attr }) => format!("{} {attr}", workspace.flakes[flake].dir),
-                Err(err) => format!("{err:#}\n").replace(root.parent().unwrap().as_str(), "/t"),
-            };
-            expect.assert_eq(&shown);
+        let text = text.replace("$ROOT", root.as_str());
+        let shown = match workspace.target(&text, &root.join("aleph/modules")) {
+            Ok(Target::Short(name)) => format!("short {name}"),
+            Ok(Target::In { flake, attr }) => format!("{} {attr}", workspace.flakes[flake].dir),
+            Err(err) => format!("{err:#}\n").replace(root.parent().unwrap().as_str(), "/t"),
         };
-        check("elodin-db", expect!["short elodin-db"]);
-        check("aleph", expect!["short aleph"]);
-        check("aleph#toplevel", expect!["aleph toplevel"]);
-        check(
+        expect.assert_eq(&shown);
+    }
+
+    #[test]
+    fn targets() {
+        check_target("elodin-db", expect!["short elodin-db"]);
+        check_target("aleph", expect!["short aleph"]);
+        check_target("aleph#toplevel", expect!["aleph toplevel"]);
+        check_target(
             "aleph/#nixosConfigurations.\"a#b\".config",
             expect![[r#"aleph nixosConfigurations."a#b".config"#]],
         );
-        check("a b#x", expect!["a b x"]);
-        check(".#x", expect!["aleph x"]);
-        check("#x", expect!["aleph x"]);
-        check(".", expect!["aleph default"]);
-        check("../..#x", expect![". x"]);
-        check("../../a b#x", expect!["a b x"]);
-        check(&format!("{root}/aleph#x"), expect!["aleph x"]);
-        check(
+        check_target("a b#x", expect!["a b x"]);
+        check_target(".#x", expect!["aleph x"]);
+        check_target("#x", expect!["aleph x"]);
+        check_target(".", expect!["aleph default"]);
+        check_target("../..#x", expect![". x"]);
+        check_target("../../a b#x", expect!["a b x"]);
+        check_target("$ROOT/aleph#x", expect!["aleph x"]);
+    }
+
+    #[test]
+    fn targets_that_are_none() {
+        check_target(
             "alpeh#x",
             expect![[r#"
             unknown flake `alpeh`; this workspace has: ., a b, aleph; did you mean `aleph`?
         "#]],
         );
-        check(
+        check_target(
             "./gone#x",
             expect![[r#"
             cannot find the flake `/t/my repo/aleph/modules/gone`: No such file or directory (os error 2)
         "#]],
         );
-        check(
+        check_target(
             "../../o#x",
             expect![[r#"
             the flake `o` is not of this workspace (it has its own xtask.toml, or is ignored); use `-C o`
         "#]],
         );
-        check(
+        check_target(
             "/#x",
             expect![[r#"
             `/` is outside of the workspace `/t/my repo`; use `-C` to act on another one
         "#]],
         );
-        check(
+        check_target(
             "github:NixOS/nixpkgs#hello",
             expect![[r#"
             unknown flake `github:NixOS/nixpkgs`; this workspace has: ., a b, aleph
         "#]],
         );
-        check(
+        check_target(
             " ",
             expect![[r#"
             a name is missing: write a package, or FLAKE#ATTRIBUTE

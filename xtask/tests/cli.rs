@@ -1,4 +1,5 @@
 //! The binary as users run it, on real workspaces with a real Nix.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the tests start the binary, and read their own environment")]
 
 #[path = "support/mod.rs"]
@@ -16,8 +17,12 @@ mod build_names;
 mod build_scripted;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/ci.rs"]
+mod ci;
 #[path = "cli/fmt.rs"]
 mod fmt;
+#[path = "cli/fmt_alejandra4.rs"]
+mod fmt_alejandra4;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
 #[path = "cli/nix_2_8.rs"]
@@ -32,5 +37,9 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/source.rs"]
+mod source;
+#[path = "cli/unprivileged.rs"]
+mod unprivileged;
 #[path = "cli/workspace.rs"]
 mod workspace;

@@ -116,6 +116,10 @@ fn failures() {
         failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
         running 0"#]],
     );
+}
+
+#[test]
+fn failures_that_stop_nothing_else() {
     check(
         "failtop-keepgoing-trixie",
         expect![[r#"
@@ -148,6 +152,10 @@ fn failures() {
         failed fail-1.drv: its builder ended with exit code 1 (31 lines, last Some("error: boom 1"))
         running 0"#]],
     );
+}
+
+#[test]
+fn failures_under_a_daemon() {
     check(
         "daemon-trixie",
         expect![[r#"
@@ -172,6 +180,10 @@ fn failures() {
         failed fail-2.drv: its builder ended with exit code 2 (31 lines, last Some("error: boom 2"))
         running 0"#]],
     );
+}
+
+#[test]
+fn errors_that_name_no_derivation() {
     check(
         "eval-thrown-trixie",
         expect![[r#"

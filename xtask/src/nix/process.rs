@@ -93,8 +93,13 @@ pub fn run(
     std::thread::scope(|scope| {
         // The sender moves into the thread, so that the channel closes when the stream ends.
         let reader = &reader;
-        scope.spawn(move || pump(reader, &sender));
+        let pump = scope.spawn(move || pump(reader, &sender));
         interrupted = follow(&lines, &pids, interrupt, listen);
+        // The scope itself waits for the thread's work only, and who still has a thread on its way out is not let
+        // into a user namespace.
+        if let Err(panic) = pump.join() {
+            std::panic::resume_unwind(panic);
+        }
     });
     let output = reader.try_wait().context("cannot wait for the child")?.context("the child did not end")?;
     Ok(Exit {

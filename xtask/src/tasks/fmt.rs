@@ -97,7 +97,9 @@ impl Fmt {
                 }
                 Outcome::Refused(problem) => {
                     bad += 1;
-                    notes.push(format!("{} {path}:{problem}", cx.ui.paint("31;1", "error:")));
+                    // A place follows its file without a blank.
+                    let gap = if problem.place.is_some() { "" } else { " " };
+                    notes.push(format!("{} {path}:{gap}{problem}", cx.ui.paint("31;1", "error:")));
                 }
             }
         }

@@ -217,6 +217,10 @@ mod tests {
             c d at 1:38: url v at 1:57
         "#]],
         );
+    }
+
+    #[test]
+    fn odd_inputs() {
         check(
             r#"{ inputs.a = { type = "github"; owner = "o"; submodules = true; lastModified = 5; }; }"#,
             expect![[r#"

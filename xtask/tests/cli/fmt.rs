@@ -231,3 +231,57 @@ fn a_damaged_memory_is_as_good_as_none() {
         assert_eq!(sandbox.read("a.nix"), GOOD);
     }
 }
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let sandbox = Sandbox::new().file("a.nix", BAD);
+    std::os::unix::fs::symlink("nowhere", sandbox.root().join("broken.nix")).unwrap();
+    std::fs::create_dir(sandbox.root().join("dir.nix")).unwrap();
+    sandbox.git("add --all .");
+    let run = sandbox.run("fmt");
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        formatted a.nix
+        error: broken.nix: a broken link: `nowhere` does not exist; remove the link or make its target
+        2 files, 1 changed, 1 in trouble
+    "#]]
+    .assert_eq(&run.text());
+    assert_eq!(sandbox.read("a.nix"), GOOD);
+}
+
+#[test]
+fn text_inside_strings_is_not_changed() {
+    let trailing = "{\n  a = ''\n    blank at the end \n  '';\n}\n";
+    let sandbox = Sandbox::new().file("a.nix", trailing).file("b.nix", BAD);
+    let run = sandbox.run("fmt");
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        error: a.nix:3:21: alejandra would change the text of this string: it strips the trailing blanks of the line; write them as ${" "} or remove them
+        formatted b.nix
+        2 files, 1 changed, 1 in trouble
+    "#]].assert_eq(&run.text());
+    assert_eq!(sandbox.read("a.nix"), trailing);
+    assert_eq!(sandbox.read("b.nix"), GOOD);
+}
+
+#[test]
+fn brackets_that_are_nested_too_deeply_do_not_take_for_ever() {
+    let deep = format!("{}x{}\n", "(f ".repeat(60), ")".repeat(60));
+    let sandbox = Sandbox::new().file("deep.nix", &deep).file("b.nix", BAD);
+    let since = std::time::Instant::now();
+    let run = sandbox.run("fmt");
+    assert!(since.elapsed().as_secs() < 40, "{}", run.text());
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        formatted b.nix
+        error: deep.nix:1:121: brackets are nested so deep that formatting would take minutes; name parts with `let`
+        2 files, 1 changed, 1 in trouble
+    "#]].assert_eq(&run.text());
+    assert_eq!(sandbox.read("b.nix"), GOOD);
+}

@@ -12,7 +12,7 @@ fn manifest(text: &str, expect: Expect) {
 }
 
 #[test]
-fn a_manifest_with_an_error() {
+fn a_manifest_with_a_wrong_key_or_value() {
     manifest(
         "[nix]\nminimun = \"2.26\"\n",
         expect![[r#"
@@ -56,11 +56,21 @@ fn a_manifest_with_an_error() {
     "#]],
     );
     manifest(
+        "[cache]\npublic-keys = [\"nokey\"]\n",
+        expect![[r#"
+        error: xtask.toml:2:16: `nokey` is not a public key; write it like "name:base64"
+    "#]],
+    );
+    manifest(
         "[shell]\nwatch = [1]\n",
         expect![[r#"
         error: xtask.toml:2:10: invalid type: integer `1`, expected a string
     "#]],
     );
+}
+
+#[test]
+fn a_manifest_with_a_syntax_error() {
     manifest(
         "[nix\n",
         expect![[r#"
@@ -77,12 +87,6 @@ fn a_manifest_with_an_error() {
         "<<<<<<< HEAD\n=======\n>>>>>>> other\n",
         expect![[r#"
         error: xtask.toml:1: merge conflict (`<<<<<<<`); edit the file to resolve it
-    "#]],
-    );
-    manifest(
-        "[cache]\npublic-keys = [\"nokey\"]\n",
-        expect![[r#"
-        error: xtask.toml:2:16: `nokey` is not a public key; write it like "name:base64"
     "#]],
     );
 }

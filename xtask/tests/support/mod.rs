@@ -236,13 +236,6 @@ impl Run {
     }
 
     #[track_caller]
-    pub(crate) fn says_not(self, what: &str) -> Run {
-        let all = self.text();
-        assert!(!all.contains(what), "it says `{what}`:\n{all}");
-        self
-    }
-
-    #[track_caller]
     pub(crate) fn wrong_usage(self) -> Run {
         assert_eq!(self.code, Some(2), "{}", self.text());
         self

@@ -57,7 +57,7 @@ fn times(text: &str) -> String {
         for n in 1..words.len() {
             let unit = words[n].trim_end().trim_end_matches([',', ';', ')']) == "s";
             if unit && words[n - 1].parse::<f64>().is_ok() {
-                words[n - 1] = "T".to_owned();
+                "T".clone_into(&mut words[n - 1]);
             }
         }
         res.push_str(&words.join(" "));
