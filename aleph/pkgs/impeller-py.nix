@@ -46,5 +46,6 @@ in
       description = "Python bindings to the protocol of Elodin-DB";
       homepage = "https://github.com/elodin-sys/elodin";
       license = lib.licenses.mit;
+      platforms = lib.platforms.linux;
     };
   }

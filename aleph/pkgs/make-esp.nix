@@ -2,11 +2,16 @@
 {
   coreutils,
   jq,
+  lib,
   writeShellApplication,
 }:
 writeShellApplication {
   name = "make-esp";
   runtimeInputs = [coreutils jq];
   text = builtins.readFile ./scripts/make-esp.sh;
-  meta.description = "Make the contents of an EFI system partition for a NixOS system";
+  meta = {
+    description = "Make the contents of an EFI system partition for a NixOS system";
+    license = with lib.licenses; [mit asl20];
+    platforms = lib.platforms.linux;
+  };
 }

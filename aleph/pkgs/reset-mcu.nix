@@ -1,4 +1,5 @@
 {
+  lib,
   libgpiod_1,
   writeShellApplication,
 }:
@@ -10,5 +11,9 @@ writeShellApplication {
     gpioset --mode=time --usec=100 gpiochip0 106=0
     gpioset gpiochip0 106=1
   '';
-  meta.description = "Restart the microcontroller of the expansion board";
+  meta = {
+    description = "Restart the microcontroller of the expansion board";
+    license = with lib.licenses; [mit asl20];
+    platforms = lib.platforms.linux;
+  };
 }

@@ -1,5 +1,6 @@
 {
   coreutils,
+  lib,
   writeShellApplication,
 }:
 writeShellApplication {
@@ -11,5 +12,9 @@ writeShellApplication {
     digits=$(printf '%04x' "$((10#$serial))")
     printf 'aleph-%s' "''${digits: -4}" > /proc/sys/kernel/hostname
   '';
-  meta.description = "Name an Aleph after its serial number";
+  meta = {
+    description = "Name an Aleph after its serial number";
+    license = with lib.licenses; [mit asl20];
+    platforms = lib.platforms.linux;
+  };
 }

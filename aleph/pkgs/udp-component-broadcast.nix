@@ -40,5 +40,6 @@ in
       homepage = "https://github.com/elodin-sys/elodin";
       license = lib.licenses.mit;
       mainProgram = "udp-broadcast";
+      platforms = lib.platforms.linux;
     };
   }
