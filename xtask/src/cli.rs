@@ -8,13 +8,17 @@ use clap::{Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
+use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
+use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
 
@@ -63,6 +67,9 @@ enum Task {
     Shell(Shell),
     Fmt(Fmt),
     Check(Check),
+    Update(Update),
+    Lock(Lock),
+    Bump(Bump),
     Ci(Ci),
 }
 
@@ -82,6 +89,9 @@ impl Task {
             Task::Shell(it) => it.run(cx),
             Task::Fmt(it) => it.run(cx),
             Task::Check(it) => it.run(cx),
+            Task::Update(it) => it.run(cx),
+            Task::Lock(it) => it.run(cx),
+            Task::Bump(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }
@@ -101,7 +111,7 @@ pub(crate) fn main() -> ExitCode {
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
-        Ok(mut cx) => match cli.task.run(&mut cx) {
+        Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
             Ok(report) => cx.ui.finish(&report),
             Err(error) => cx.ui.fail(&error),
         },

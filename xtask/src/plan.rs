@@ -7,6 +7,9 @@ use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+#[cfg(test)]
+mod tests;
+
 /// One call of Nix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -46,10 +49,22 @@ pub enum Step {
     Metadata {
         flake: String,
     },
+    /// Finds the newest revision of inputs, all when there are none named; `overrides` are inputs and their URLs.
+    Update {
+        flake: String,
+        inputs: Vec<String>,
+        overrides: Vec<(String, String)>,
+    },
+    /// Writes what a lock lacks; `overrides` are inputs and the URLs that they are locked to.
+    Lock {
+        flake: String,
+        overrides: Vec<(String, String)>,
+    },
     /// Evaluates every output of a flake and builds this system's checks.
     FlakeCheck {
         flake: String,
         build: bool,
+        all_systems: bool,
     },
 }
 
@@ -110,9 +125,13 @@ impl Step {
             Step::Develop { installable, .. } => argv.push(["develop", installable]),
             Step::Exec { path, .. } => argv.push(["shell", path]),
             Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
-            Step::FlakeCheck { flake, build } => {
+            Step::Update { flake, inputs, overrides } => {
+                argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
+            }
+            Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
+            Step::FlakeCheck { flake, build, all_systems } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
-                argv.flag("--no-build", !build)
+                argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
             }
         };
         // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
@@ -134,9 +153,10 @@ impl Step {
         argv.0
     }
 
-    /// A path in the store has no lock, and Nix would have nothing to check.
+    /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        !matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. })
+        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
+        !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
     }
 }
 
@@ -176,6 +196,8 @@ impl fmt::Display for Step {
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
             Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
+            Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
+            Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
         }
     }
 }
@@ -206,6 +228,13 @@ struct Argv(Vec<String>);
 impl Argv {
     fn push(&mut self, args: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Argv {
         self.0.extend(args.into_iter().map(|it| it.as_ref().to_owned()));
+        self
+    }
+
+    fn overrides(&mut self, overrides: &[(String, String)]) -> &mut Argv {
+        for (input, url) in overrides {
+            self.push(["--override-input", input, url]);
+        }
         self
     }
 
@@ -243,109 +272,4 @@ pub fn quoted(word: &str) -> String {
 #[must_use]
 pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
     ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::question::names;
-    use super::*;
-
-    #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
-    fn check(step: Step, settings: &Settings, expect: Expect) {
-        expect.assert_eq(&format!("{}\n", CommandLine("nix", &step.argv(settings))));
-    }
-
-    fn text(words: &[&str]) -> Vec<String> {
-        words.iter().map(|it| (*it).to_owned()).collect()
-    }
-
-    #[test]
-    fn build() {
-        let build = Build { installables: text(&["./aleph#toplevel", ".#a"]), ..Build::default() };
-        check(
-            Step::Build(build.clone()),
-            &Settings::default(),
-            expect![[r#"
-            nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-        let build = Build { keep_going: true, jobs: Some(2), ..build };
-        let settings = Settings {
-            offline: true,
-            sandbox: false,
-            accept_flake_config: true,
-            connect_timeout: 9,
-            extra: text(&["--impure", "-L", "--option", "a", "b"]),
-        };
-        check(
-            Step::Build(build),
-            &settings,
-            expect![[r#"
-            nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false --impure -L --option a b
-        "#]],
-        );
-    }
-
-    #[test]
-    fn others() {
-        let settings = Settings::default();
-        check(
-            Step::Root { path: "/nix/store/x".into(), link: "result x".into() },
-            &settings,
-            expect![[r#"
-                nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-            "#]],
-        );
-        check(
-            Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
-            &settings,
-            expect![[r#"
-            nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-        check(
-            Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
-            &settings,
-            expect![[r#"
-            nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-        check(
-            Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
-            &settings,
-            expect![[r#"
-                nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'
-            "#]],
-        );
-        check(
-            Step::Metadata { flake: ".".into() },
-            &settings,
-            expect![[r#"
-            nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-        check(
-            Step::FlakeCheck { flake: ".".into(), build: false },
-            &settings,
-            expect![[r#"
-            nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-        check(
-            names(".", "packages"),
-            &settings,
-            expect![[r#"
-            nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-        "#]],
-        );
-    }
-
-    #[test]
-    fn quoting() {
-        for (word, want) in [("", "''"), ("a", "a"), (".#a", ".#a"), ("#a", "'#a'"), ("it's", r"'it'\''s'")] {
-            assert_eq!(quoted(word), want);
-        }
-    }
 }

@@ -1,8 +1,11 @@
 //! One file for each verb: its flags, and the short script that it is.
 
 pub mod build;
+pub mod bump;
 pub mod check;
 pub mod ci;
 pub mod fmt;
+pub mod lock;
 pub mod run;
 pub mod shell;
+pub mod update;

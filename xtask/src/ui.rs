@@ -84,8 +84,10 @@ impl Ui {
             Change::Warning(text) => {
                 // Every command in a tree that is being worked on says so.
                 // The second advises an option of Nix, of which there is no use here; the third is what `--src` is for. What is not accepted from a
-                // `nixConfig` we have said ourselves, with the difference.
+                // `nixConfig` we have said ourselves, with the difference; what becomes of a lock we tell as a table.
                 let dull = text.ends_with("is dirty")
+                    || text.starts_with("updating lock file")
+                    || text.starts_with("creating lock file")
                     || text.starts_with("The check omitted these")
                     || text.starts_with("not writing modified lock file")
                     || text.contains("untrusted flake configuration setting");

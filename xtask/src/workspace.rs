@@ -5,8 +5,10 @@ mod conflict;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
+mod flake_url;
 pub mod lock;
 mod lock_follows;
+mod lock_settings;
 mod lock_text;
 pub mod manifest;
 pub mod nearest;
@@ -25,6 +27,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use self::flake::Flake;
 pub use self::flake_source::{FlakeSource, InputSource};
 pub use self::lock::Lock;
+pub use self::lock_settings::{LockSettings, Severity};
 pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
@@ -206,7 +209,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
             "#]],
         );
     }

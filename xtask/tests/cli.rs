@@ -15,6 +15,8 @@ mod build_links;
 mod build_names;
 #[path = "cli/build_scripted.rs"]
 mod build_scripted;
+#[path = "cli/bump.rs"]
+mod bump;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/ci.rs"]
@@ -25,6 +27,8 @@ mod fmt;
 mod fmt_alejandra4;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/nix_2_8.rs"]
 mod nix_2_8;
 #[path = "cli/no_nix.rs"]
@@ -43,5 +47,7 @@ mod shell_interactive;
 mod source;
 #[path = "cli/unprivileged.rs"]
 mod unprivileged;
+#[path = "cli/update.rs"]
+mod update;
 #[path = "cli/workspace.rs"]
 mod workspace;

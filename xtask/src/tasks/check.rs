@@ -9,8 +9,9 @@ use crate::context::Context;
 use crate::plan::{Settings, Step};
 use crate::report::{Report, Table, seconds};
 use crate::tasks::fmt::Fmt;
+use crate::tasks::lock;
 
-/// Check every flake: format, lock, evaluation, and the checks of this system
+/// Check every flake: format, locks, evaluation, and the checks of this system
 ///
 /// Goes on after a failure, and ends in one table.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -34,7 +35,11 @@ impl Check {
         let steps: Vec<(usize, Step)> = (0..cx.workspace.flakes.len())
             .flat_map(|flake| {
                 let installable = cx.flake_ref(flake);
-                let check = Step::FlakeCheck { flake: installable.clone(), build: !self.no_build };
+                let check = Step::FlakeCheck {
+                    flake: installable.clone(),
+                    build: !self.no_build,
+                    all_systems: false,
+                };
                 [(flake, Step::Metadata { flake: installable }), (flake, check)]
             })
             .collect();
@@ -45,7 +50,7 @@ impl Check {
             }
             return Ok(Report::done());
         }
-        let mut rows = vec![format(cx)];
+        let mut rows = vec![format(cx), locks(cx)];
         for (flake, step) in steps {
             rows.push(self.row(cx, flake, &step));
             if cx.interrupt.signal().is_some() {
@@ -81,6 +86,24 @@ fn format(cx: &mut Context) -> Row {
         Err(error) => Some(format!("{error:#}")),
     };
     Row { flake: "(all files)".to_owned(), check: "format", problem, time: since.elapsed() }
+}
+
+/// The locks as one; what Nix itself thinks of each is another row.
+fn locks(cx: &mut Context) -> Row {
+    let since = Instant::now();
+    let problem = match lock::Check::default().run(cx) {
+        Ok(report) if report.ok => {
+            // Warnings are worth a line, though all is well.
+            let warnings = report.notes.split_last().map(|it| it.1).unwrap_or_default();
+            for it in warnings {
+                cx.ui.status(it);
+            }
+            None
+        }
+        Ok(report) => Some(report.notes.join("\n")),
+        Err(error) => Some(format!("{error:#}")),
+    };
+    Row { flake: "(all flakes)".to_owned(), check: "locks", problem, time: since.elapsed() }
 }
 
 fn report(cx: &Context, rows: &[Row]) -> Report {

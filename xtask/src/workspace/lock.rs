@@ -84,9 +84,13 @@ impl Lock {
     /// Reads the text of a `flake.lock`; `file` is what messages call it.
     pub fn parse(text: &str, file: &Utf8Path) -> anyhow::Result<Lock> {
         reject_damaged(text, file)?;
-        let raw: RawLock = match version(text, file)? {
-            5..=7 => serde_json::from_str(text).map_err(|err| syntax_error(&err, text, file))?,
-            other => bail!("{file}: unsupported version {other}; versions 5 to 7 can be read"),
+        let raw: RawLock = match serde_json::from_str::<RawLock>(text) {
+            Ok(raw) if (5..=7).contains(&raw.version) => raw,
+            // Another version may have another shape: that is then what is wrong.
+            result => match version(text, file)? {
+                5..=7 => result.map_err(|err| syntax_error(&err, text, file))?,
+                other => bail!("{file}: unsupported version {other}; versions 5 to 7 can be read"),
+            },
         };
         if !raw.nodes.contains_key(&raw.root) {
             bail!(

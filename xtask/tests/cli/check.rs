@@ -23,16 +23,17 @@ fn a_good_workspace() {
     sandbox.run("fmt").good();
     let run = sandbox.run("check").good();
     expect![[r#"
-        flake        check               time   result
-        (all files)  format              T s  good
-        .            lock                T s  good
-        .            evaluation, checks  T s  good
-        part         lock                T s  good
-        part         evaluation, checks  T s  good"#]]
+        flake         check               time   result
+        (all files)   format              T s  good
+        (all flakes)  locks               T s  good
+        .             lock                T s  good
+        .             evaluation, checks  T s  good
+        part          lock                T s  good
+        part          evaluation, checks  T s  good"#]]
     .assert_eq(&table(&run.stderr));
     assert_eq!(run.stdout, "");
     let json = sandbox.run("check --json").good().json();
-    assert_eq!((json["ok"].as_bool(), json["results"].as_array().unwrap().len()), (Some(true), 5));
+    assert_eq!((json["ok"].as_bool(), json["results"].as_array().unwrap().len()), (Some(true), 6));
 }
 
 #[test]
@@ -40,25 +41,27 @@ fn a_check_that_fails_does_not_hide_the_others() {
     let sandbox = formatted(&[("bad", "echo this is why; exit 4"), ("good", "echo > $out")]);
     let run = sandbox.run("check").bad();
     expect![[r#"
-        flake        check               time   result
-        (all files)  format              T s  good
-        .            lock                T s  good
-        .            evaluation, checks  T s  failed"#]]
+        flake         check               time   result
+        (all files)   format              T s  good
+        (all flakes)  locks               T s  good
+        .             lock                T s  good
+        .             evaluation, checks  T s  failed"#]]
     .assert_eq(&table(&run.stderr));
     let run = run.says("> this is why").says("bad: its builder ended with exit code 4").says("done    good");
     assert_eq!(run.stdout, "");
     // Evaluated only, all is well.
     let run = sandbox.run("check --no-build").good();
     expect![[r#"
-        flake        check       time   result
-        (all files)  format      T s  good
-        .            lock        T s  good
-        .            evaluation  T s  good"#]]
+        flake         check       time   result
+        (all files)   format      T s  good
+        (all flakes)  locks       T s  good
+        .             lock        T s  good
+        .             evaluation  T s  good"#]]
     .assert_eq(&table(&run.stderr));
     let json = sandbox.run("check --json").bad().json();
     assert_eq!(json["ok"], false);
-    assert_eq!(json["results"][2]["ok"], false);
-    assert!(json["results"][2]["problem"].as_str().unwrap().contains("this is why"), "{json}");
+    assert_eq!(json["results"][3]["ok"], false);
+    assert!(json["results"][3]["problem"].as_str().unwrap().contains("this is why"), "{json}");
 }
 
 #[test]
@@ -69,10 +72,11 @@ fn a_file_that_is_not_formatted() {
         (all files): format
         not formatted: ugly.nix
         2 files, 1 not formatted: run `cargo xtask fmt`
-        flake        check               time   result
-        (all files)  format              T s  failed
-        .            lock                T s  good
-        .            evaluation, checks  T s  good"#]]
+        flake         check               time   result
+        (all files)   format              T s  failed
+        (all flakes)  locks               T s  good
+        .             lock                T s  good
+        .             evaluation, checks  T s  good"#]]
     .assert_eq(&run.stderr.lines().filter(|it| !it.contains("one")).collect::<Vec<_>>().join("\n"));
     assert_eq!(sandbox.read("ugly.nix"), "{a=1;}");
 }
@@ -91,10 +95,11 @@ fn a_lock_that_does_not_fit() {
         .: evaluation, checks
         flake 'git+file://$WORK' requires lock file changes but they're not allowed due to '--no-update-lock-file'
         hint: flake.lock is missing or does not match flake.nix; run `$NIX flake lock .`, look at the change, commit it
-        flake        check               time   result
-        (all files)  format              T s  good
-        .            lock                T s  failed
-        .            evaluation, checks  T s  failed"#]].assert_eq(&table(&run.stderr));
+        flake         check               time   result
+        (all files)   format              T s  good
+        (all flakes)  locks               T s  failed
+        .             lock                T s  failed
+        .             evaluation, checks  T s  failed"#]].assert_eq(&table(&run.stderr));
     assert!(!sandbox.root().join("flake.lock").exists());
 }
 
@@ -105,10 +110,11 @@ fn an_output_that_cannot_be_evaluated() {
     let sandbox = sandbox.file("flake.nix", &text);
     let run = sandbox.run("check --no-build").bad().says("not for you");
     expect![[r#"
-        flake        check       time   result
-        (all files)  format      T s  good
-        .            lock        T s  good
-        .            evaluation  T s  failed"#]]
+        flake         check       time   result
+        (all files)   format      T s  good
+        (all flakes)  locks       T s  good
+        .             lock        T s  good
+        .             evaluation  T s  failed"#]]
     .assert_eq(&table(&run.stderr));
 }
 

@@ -22,7 +22,7 @@ fn a_manifest_with_a_wrong_key_or_value() {
     manifest(
         "[nixx]\n",
         expect![[r#"
-            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell)
+            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
         "#]],
     );
     manifest(
@@ -204,8 +204,9 @@ fn a_workspace_without_a_flake() {
         exit 0
         --- stdout
         --- stderr
-        flake        check   time   result
-        (all files)  format  T s  good
+        flake         check   time   result
+        (all files)   format  T s  good
+        (all flakes)  locks   T s  good
     "#]]
     .assert_eq(&sandbox.run("check").good().text());
 }

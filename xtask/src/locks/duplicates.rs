@@ -1,0 +1,86 @@
+//! Inputs of inputs that have their own copy of what the flake has already, and could follow it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::State;
+use super::finding::{Finding, Repair};
+use crate::workspace::lock::Node;
+use crate::workspace::{FlakeSource, Lock, Reference, Severity};
+
+pub(super) fn check(state: &State, severity: Severity) -> Vec<Finding> {
+    let (Some(lock), Ok(source)) = (state.lock(), &state.source) else { return Vec::new() };
+    // By repository, because a lock may have hundreds of both.
+    let mut twins: BTreeMap<String, Vec<(&String, &Node)>> = BTreeMap::new();
+    let own = &lock.nodes[&lock.root].inputs;
+    for (name, input) in own.iter().filter(|it| it.1.follows.is_none()) {
+        let node = &lock.nodes[&input.node];
+        twins.entry(repository(node)).or_default().push((name, node));
+    }
+    let mut found = Vec::new();
+    for (path, key) in nested(lock) {
+        let (Some(name), node) = (path.last(), &lock.nodes[key]) else { continue };
+        let twin =
+            twins.get(&repository(node)).and_then(|it| it.iter().find(|it| could_follow(name, node, it)));
+        let Some((own, twin)) = twin else { continue };
+        found.push(Finding {
+            severity,
+            flake: state.dir.clone(),
+            input: Some(path.join("/")),
+            place: place(state, source, &path),
+            what: what(own, node, twin),
+            repair: Repair::Follow { target: (*own).clone(), argument: state.argument(), input: path },
+        });
+    }
+    found
+}
+
+/// The inputs of inputs that lead to a node which is not one of our own inputs, each by its shortest path.
+fn nested(lock: &Lock) -> Vec<(Vec<String>, &String)> {
+    let own = lock.nodes[&lock.root].inputs.values().map(|it| &it.node);
+    let mut seen: BTreeSet<&String> = own.chain([&lock.root]).collect();
+    let mut found = Vec::new();
+    let mut queue: VecDeque<(Vec<String>, &String)> = VecDeque::new();
+    for (name, input) in lock.nodes[&lock.root].inputs.iter().filter(|it| it.1.follows.is_none()) {
+        queue.push_back((vec![name.clone()], &input.node));
+    }
+    while let Some((path, key)) = queue.pop_front() {
+        for (name, input) in lock.nodes[key].inputs.iter().filter(|it| it.1.follows.is_none()) {
+            if seen.insert(&input.node) {
+                let mut inner = path.clone();
+                inner.push(name.clone());
+                found.push((inner.clone(), &input.node));
+                queue.push_back((inner, &input.node));
+            }
+        }
+    }
+    found
+}
+
+/// `nixpkgs` of the registry is locked to a repository, as any other.
+fn repository(node: &Node) -> String {
+    node.locked.as_ref().map(Reference::repository).unwrap_or_default()
+}
+
+/// Under another name only when it is the same branch, too.
+fn could_follow(name: &str, node: &Node, (own, twin): &(&String, &Node)) -> bool {
+    let (Some(a), Some(b)) = (&node.original, &twin.original) else { return false };
+    let same = node.flake == twin.flake && a.dir == b.dir && !a.is_relative();
+    same && (name == *own || a.git_ref == b.git_ref)
+}
+
+fn what(own: &str, node: &Node, twin: &Node) -> String {
+    let revision = |it: &Node| it.locked.as_ref().map(Reference::short).unwrap_or_default();
+    format!(
+        "has its own copy ({}) of what could follow `{own}` ({}): both are fetched and evaluated",
+        revision(node),
+        revision(twin)
+    )
+}
+
+fn place(state: &State, source: &FlakeSource, path: &[String]) -> String {
+    let file = state.file("flake.nix");
+    match path.first().and_then(|it| source.inputs.get(it)) {
+        Some(input) => format!("{file}:{}", input.position),
+        None => file.to_string(),
+    }
+}

@@ -1,0 +1,130 @@
+//! The command lines of Nix, as they are run.
+
+use expect_test::{Expect, expect};
+
+use super::question::names;
+use super::*;
+
+#[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
+fn check(step: Step, settings: &Settings, expect: Expect) {
+    expect.assert_eq(&format!("{}\n", CommandLine("nix", &step.argv(settings))));
+}
+
+fn text(words: &[&str]) -> Vec<String> {
+    words.iter().map(|it| (*it).to_owned()).collect()
+}
+
+#[test]
+fn build() {
+    let build = Build { installables: text(&["./aleph#toplevel", ".#a"]), ..Build::default() };
+    check(
+        Step::Build(build.clone()),
+        &Settings::default(),
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    let build = Build { keep_going: true, jobs: Some(2), ..build };
+    let settings = Settings {
+        offline: true,
+        sandbox: false,
+        accept_flake_config: true,
+        connect_timeout: 9,
+        extra: text(&["--impure", "-L", "--option", "a", "b"]),
+    };
+    check(
+        Step::Build(build),
+        &settings,
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --keep-going --max-jobs 2 --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 9 --offline --accept-flake-config --option sandbox false --impure -L --option a b
+    "#]],
+    );
+}
+
+#[test]
+fn others() {
+    let settings = Settings::default();
+    check(
+        Step::Root { path: "/nix/store/x".into(), link: "result x".into() },
+        &settings,
+        expect![[r#"
+            nix build /nix/store/x --out-link 'result x' --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
+    );
+    check(
+        Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
+        &settings,
+        expect![[r#"
+        nix print-dev-env --json .#a --profile p --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Develop { installable: ".#a".into(), command: text(&["echo", "a b"]) },
+        &settings,
+        expect![[r#"
+            nix develop .#a --option flake-registry '' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --command echo 'a b'
+        "#]],
+    );
+    check(
+        Step::Metadata { flake: ".".into() },
+        &settings,
+        expect![[r#"
+        nix flake metadata --json . --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::FlakeCheck { flake: ".".into(), build: false, all_systems: false },
+        &settings,
+        expect![[r#"
+        nix flake check . --keep-going --no-build --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        names(".", "packages"),
+        &settings,
+        expect![[r#"
+        nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+}
+
+#[test]
+fn quoting() {
+    for (word, want) in [("", "''"), ("a", "a"), (".#a", ".#a"), ("#a", "'#a'"), ("it's", r"'it'\''s'")] {
+        assert_eq!(quoted(word), want);
+    }
+}
+
+#[test]
+fn locks() {
+    let settings = Settings { offline: true, ..Settings::default() };
+    let overrides = vec![("nixpkgs".to_owned(), "github:o/r/abc".to_owned())];
+    check(
+        Step::Update { flake: "/w".into(), inputs: text(&["a", "b"]), overrides: overrides.clone() },
+        &settings,
+        expect![[r#"
+            nix flake update a b --flake /w --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+        "#]],
+    );
+    check(
+        Step::Update { flake: "/w".into(), inputs: Vec::new(), overrides: Vec::new() },
+        &settings,
+        expect![[r#"
+            nix flake update --flake /w --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+        "#]],
+    );
+    check(
+        Step::Lock { flake: "/w/a b".into(), overrides },
+        &settings,
+        expect![[r#"
+        nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+    "#]],
+    );
+}
