@@ -137,6 +137,24 @@ pub(crate) fn update(
     if cx.globals.dry_run { Ok(()) } else { agreed(cx, flakes, names) }
 }
 
+/// Tells why an input that was named will not move.
+pub(crate) fn tell_fixed(cx: &Context, states: &[State], flakes: &[usize], names: &[String]) {
+    for state in flakes.iter().map(|it| &states[*it]) {
+        let Ok(source) = &state.source else { continue };
+        for (name, input) in source.inputs.iter().filter(|it| names.contains(it.0)) {
+            if Reference::of_input(input).is_some_and(|it| it.rev.is_some()) {
+                let at = input.url_position.unwrap_or(input.position);
+                let file = state.file("flake.nix");
+                cx.ui.warning(&format!("`{name}` has its revision in the URL; to move it, edit {file}:{at}"));
+            } else if let Some(path) = &input.follows {
+                let file = state.file("flake.nix");
+                let path = path.join("/");
+                cx.ui.status(&format!("`{name}` in {file} follows `{path}`, and moves with it"));
+            }
+        }
+    }
+}
+
 fn step(flake: String, whole: bool, fresh: Vec<String>, overrides: Vec<(String, String)>) -> Step {
     match (whole, fresh.is_empty()) {
         (true, _) => Step::Update { flake, inputs: Vec::new(), overrides },
@@ -215,7 +233,8 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
     found.sort_unstable();
     found.dedup();
     for index in &found {
-        if let Err(error) = &states[*index].source {
+        let state = &states[*index];
+        if let Some(error) = state.source.as_ref().err().or(state.lock.as_ref().err()) {
             bail!("{error}");
         }
     }

@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("format", &[]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
+    ("nix_edit", &["workspace"]),
+    ("locks", &["nix_edit", "report", "workspace"]),
     ("monitor", &["nix"]),
     ("logs", &["monitor", "nix"]),
     ("ui", &["monitor", "nix", "plan", "report"]),
@@ -46,6 +48,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("monitor", &["std::fs", "xshell", "Instant::now"]),
     ("workspace", &["xshell", "Instant::now"]),
     ("format", &["xshell"]),
+    ("locks", &["xshell", "SystemTime::now"]),
+    ("nix_edit", &["xshell"]),
     ("ui", &["std::fs", "xshell"]),
 ];
 

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use unix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 const VERSION: u32 = 1;
 
@@ -20,7 +21,7 @@ pub struct Transaction {
     journal: Journal,
     open: bool,
     /// Held as long as the transaction lasts; the system lets go of it however we end.
-    _guard: File,
+    _guard: Guard,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,6 +38,17 @@ struct Saved {
     copy: Option<String>,
 }
 
+/// The right to change locks here. A Nix that outlives us keeps it, too: it may still write.
+#[derive(Debug)]
+struct Guard(File);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // A child's child, such as an ssh that stays for the next connection, must not keep it.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Whether a run before this one was stopped in the middle.
 #[must_use]
 pub fn is_unfinished(dir: &Utf8Path) -> bool {
@@ -49,7 +61,11 @@ pub fn is_unfinished(dir: &Utf8Path) -> bool {
 /// When a file cannot be restored.
 pub fn recover(dir: &Utf8Path, root: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
     match guard(dir)? {
-        Some(_guard) => restore_journal(dir, root),
+        Some(guard) => {
+            let restored = restore_journal(dir, root);
+            drop(guard);
+            restored
+        }
         None => Ok(Vec::new()),
     }
 }
@@ -113,13 +129,17 @@ impl Drop for Transaction {
 }
 
 /// The right to change locks here; nothing when somebody else has it.
-fn guard(dir: &Utf8Path) -> anyhow::Result<Option<File>> {
+fn guard(dir: &Utf8Path) -> anyhow::Result<Option<Guard>> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))?;
     let path = dir.join("guard");
     let file = File::options().create(true).append(true).open(&path);
     let file = file.with_context(|| format!("cannot open `{path}`"))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => {
+            fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()))
+                .with_context(|| format!("cannot keep `{path}`"))?;
+            Ok(Some(Guard(file)))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock `{path}`")),
     }

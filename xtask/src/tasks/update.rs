@@ -36,6 +36,7 @@ impl Update {
         let before = locks::load(&cx.workspace);
         let flakes = relock::flakes(cx, &before, &self.flake)?;
         relock::known_inputs(&before, &flakes, &self.inputs)?;
+        relock::tell_fixed(cx, &before, &flakes, &self.inputs);
         if cx.globals.dry_run {
             relock::update(cx, &before, &flakes, &self.inputs)?;
             return Ok(Report::done());
