@@ -73,9 +73,7 @@ impl Workspace {
         let text = fs::read_to_string(root.join(file))
             .with_context(|| format!("cannot read `{}`", root.join(file)))?;
         let manifest = Manifest::parse(&text, file)?;
-        let by_default = Manifest::default();
-        let root_is_one = (&manifest.flakes, &manifest.ignore) == (&by_default.flakes, &by_default.ignore)
-            && root.join("flake.nix").is_file();
+        let root_is_one = manifest.flakes == Manifest::default().flakes && root.join("flake.nix").is_file();
         let dirs = match scope {
             Scope::Root if root_is_one => vec![Utf8PathBuf::from(".")],
             _ => find_flakes::find_flakes(root, &manifest)?,

@@ -19,6 +19,9 @@ pub struct Check {
     /// Only evaluate; build no checks
     #[arg(long)]
     pub no_build: bool,
+    /// Look at files only, format and locks: no Nix, no network
+    #[arg(long, conflicts_with = "no_build")]
+    pub r#static: bool,
 }
 
 /// One line of the table.
@@ -32,7 +35,8 @@ struct Row {
 
 impl Check {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let steps: Vec<(usize, Step)> = (0..cx.workspace.flakes.len())
+        let flakes = if self.r#static { 0 } else { cx.workspace.flakes.len() };
+        let steps: Vec<(usize, Step)> = (0..flakes)
             .flat_map(|flake| {
                 let installable = cx.flake_ref(flake);
                 let check = Step::FlakeCheck {
