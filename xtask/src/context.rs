@@ -127,12 +127,26 @@ impl Context {
         self.workspace.root.join("target/xtask")
     }
 
-    /// How a flake of the workspace is named to Nix.
+    /// Where a flake of the workspace is.
     #[must_use]
-    pub fn flake_ref(&self, flake: usize) -> Utf8PathBuf {
+    pub fn flake_dir(&self, flake: usize) -> Utf8PathBuf {
         match self.workspace.flakes[flake].dir.as_str() {
             "." => self.workspace.root.clone(),
             dir => self.workspace.root.join(dir),
+        }
+    }
+
+    /// How a flake of the workspace is named to Nix: by its path, or by a URL where Nix would take the path apart.
+    #[must_use]
+    pub fn flake_ref(&self, flake: usize) -> String {
+        let dir = self.flake_dir(flake);
+        if !dir.as_str().contains(['#', '?']) {
+            return dir.into_string();
+        }
+        let Some(top) = revision::work_tree(&dir) else { return format!("path:{}", url_path(&dir)) };
+        match dir.strip_prefix(&top) {
+            Ok(inside) if inside != "" => format!("git+file://{}?dir={}", url_path(&top), url_path(inside)),
+            _ => format!("git+file://{}", url_path(&dir)),
         }
     }
 
@@ -310,8 +324,7 @@ impl Context {
         if !call.exit.success() {
             bail!("{}", call.why(self));
         }
-        serde_json::from_str(&call.exit.stdout)
-            .with_context(|| format!("unexpected answer to `{}`", CommandLine("nix", &step.argv(settings))))
+        serde_json::from_str(&call.exit.stdout).with_context(|| format!("unexpected answer to `{step}`"))
     }
 }
 
@@ -339,6 +352,13 @@ impl Call {
             None => Some("nix was killed".to_owned()),
         }
     }
+}
+
+/// A path as part of a URL.
+fn url_path(path: &Utf8Path) -> String {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"/-._~+@:,".contains(&it);
+    let encode = |it: u8| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") };
+    path.as_str().bytes().map(encode).collect()
 }
 
 /// Makes a directory and those above it.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::context::{Context, write_atomic};
 use crate::host::System;
 use crate::nix::store_path::StorePath;
-use crate::plan::{self, Settings};
+use crate::plan::{self, Settings, question};
 use crate::revision;
 
 /// The version of the cache's files; another one is ignored.
@@ -56,10 +56,10 @@ pub fn packages(
     system: &System,
     settings: &Settings,
 ) -> anyhow::Result<Inventory> {
-    let set = plan::package_set(system);
+    let set = question::package_set(system);
     remembered(cx, flake, &set, settings, |cx| {
         let installable = cx.flake_ref(flake);
-        match ask(cx, &plan::inventory(installable.as_str(), &set), settings) {
+        match ask(cx, &question::inventory(installable.as_str(), &set), settings) {
             Ok(inventory) => Ok(inventory),
             Err(error) if is_absent(&error) => Ok(Inventory::new()),
             // Some failures cannot be caught in Nix: ask for each attribute alone, so that the others are seen.
@@ -70,11 +70,11 @@ pub fn packages(
 
 fn one_by_one(cx: &mut Context, flake: usize, set: &str, settings: &Settings) -> anyhow::Result<Inventory> {
     let installable = cx.flake_ref(flake);
-    let names: Vec<String> = ask(cx, &plan::names(installable.as_str(), set), settings)?;
+    let names: Vec<String> = ask(cx, &question::names(installable.as_str(), set), settings)?;
     let mut res = Inventory::new();
     for name in names {
-        let attr = format!(".{set}.{}", plan::attr_name(&name));
-        let entry = match ask(cx, &plan::single(installable.as_str(), &attr), settings) {
+        let attr = format!(".{set}.{}", question::attr_name(&name));
+        let entry = match ask(cx, &question::single(installable.as_str(), &attr), settings) {
             Ok(package) => Entry::Package(package),
             Err(_) => Entry::Broken { broken: true },
         };
@@ -89,7 +89,9 @@ fn one_by_one(cx: &mut Context, flake: usize, set: &str, settings: &Settings) ->
 /// When it is not there or cannot be evaluated.
 pub fn package(cx: &mut Context, flake: usize, attr: &str, settings: &Settings) -> anyhow::Result<Package> {
     let installable = cx.flake_ref(flake);
-    remembered(cx, flake, attr, settings, |cx| ask(cx, &plan::single(installable.as_str(), attr), settings))
+    remembered(cx, flake, attr, settings, |cx| {
+        ask(cx, &question::single(installable.as_str(), attr), settings)
+    })
 }
 
 /// The systems that have a package of this name.
@@ -103,11 +105,11 @@ pub fn systems_with(
     settings: &Settings,
 ) -> anyhow::Result<Vec<String>> {
     let installable = cx.flake_ref(flake);
-    let names: BTreeMap<String, Vec<String>> = match ask(cx, &plan::all_names(installable.as_str()), settings)
-    {
-        Err(error) if is_absent(&error) => BTreeMap::new(),
-        it => it?,
-    };
+    let names: BTreeMap<String, Vec<String>> =
+        match ask(cx, &question::all_names(installable.as_str()), settings) {
+            Err(error) if is_absent(&error) => BTreeMap::new(),
+            it => it?,
+        };
     Ok(names.into_iter().filter(|(_, names)| names.iter().any(|it| it == name)).map(|it| it.0).collect())
 }
 
@@ -162,7 +164,7 @@ fn key(
     if options.iter().any(|it| it != "--show-trace") {
         return Ok(None);
     }
-    let dir = cx.flake_ref(flake);
+    let dir = cx.flake_dir(flake);
     let Some(revision) = cx.revision(&dir) else { return Ok(None) };
     let version = cx.nix()?.version.to_string();
     let mut hash = Sha256::new();

@@ -1,11 +1,11 @@
 //! What will be run: every Nix command line that there is, as a value. Pure, so that `--dry-run` can print it and
 //! a test can compare it. No other file spells a Nix flag.
 
+pub mod question;
+
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-
-use crate::host::System;
 
 #[cfg(test)]
 mod tests;
@@ -183,6 +183,25 @@ impl Settings {
     }
 }
 
+/// What a step is about, in a few words: an expression of ours would only confuse.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
+            Step::Root { path, .. } => write!(f, "nix build {path}"),
+            Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
+            Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
+            Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
+            Step::Exec { path, .. } => write!(f, "nix shell {path}"),
+            Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
+            Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
+            Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
+            Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
+        }
+    }
+}
+
 /// The arguments that make Nix log events instead of prose.
 pub const EVENTS: [&str; 2] = ["--log-format", "internal-json"];
 
@@ -253,60 +272,4 @@ pub fn quoted(word: &str) -> String {
 #[must_use]
 pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
     ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
-}
-
-/// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is
-/// the program that `run` starts.
-#[must_use]
-pub fn inventory(flake: &str, set: &str) -> Step {
-    Step::Eval { installable: format!("{flake}#.{set}"), apply: INVENTORY }
-}
-
-const INVENTORY: &str = "ps: builtins.mapAttrs (n: d: let \
-    ok = builtins.tryEval (d.type or null == \"derivation\" && builtins.isString d.drvPath); \
-    main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); \
-  in if ok.success && ok.value then { \
-    drv = builtins.unsafeDiscardStringContext d.drvPath; \
-    system = d.system; \
-    main = if main.success then main.value else n; \
-    outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ \"out\" ])); \
-    first = d.outputName or \"out\"; \
-  } else { broken = true; }) ps";
-
-/// Only the names, where the attributes cannot be evaluated together.
-#[must_use]
-pub fn names(flake: &str, set: &str) -> Step {
-    Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
-}
-
-/// The names of all packages, by system.
-#[must_use]
-pub fn all_names(flake: &str) -> Step {
-    let apply = "ps: builtins.mapAttrs (system: builtins.attrNames) ps";
-    Step::Eval { installable: format!("{flake}#.packages"), apply }
-}
-
-/// An attribute name as Nix wants it in an attribute path.
-#[must_use]
-pub fn attr_name(name: &str) -> String {
-    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
-}
-
-/// The same answer as [`inventory`] for one attribute.
-#[must_use]
-pub fn single(flake: &str, attr: &str) -> Step {
-    Step::Eval { installable: format!("{flake}#{attr}"), apply: SINGLE }
-}
-
-const SINGLE: &str = "d: { \
-    drv = builtins.unsafeDiscardStringContext d.drvPath; \
-    system = d.system; \
-    main = d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name; \
-    outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ \"out\" ])); \
-    first = d.outputName or \"out\"; }";
-
-/// The attribute set in which Nix looks a package up.
-#[must_use]
-pub fn package_set(system: &System) -> String {
-    format!("packages.{system}")
 }

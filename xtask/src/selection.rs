@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use crate::context::Context;
 use crate::host::System;
 use crate::inventory::{self, Entry, Inventory, Package};
-use crate::plan;
+use crate::plan::question;
 use crate::workspace::Target;
 use crate::workspace::nearest::{did_you_mean, nearest};
 
@@ -125,7 +125,7 @@ impl Selection<'_> {
     }
 
     fn selected(&self, cx: &mut Context, flake: usize, name: &str, entry: Entry) -> anyhow::Result<Selected> {
-        let attr = format!(".{}.{}", plan::package_set(&self.system), plan::attr_name(name));
+        let attr = format!(".{}.{}", question::package_set(&self.system), question::attr_name(name));
         let package = match entry {
             Entry::Package(package) => Ok(package),
             Entry::Broken { .. } => {

@@ -35,6 +35,8 @@ mod nix_2_8;
 mod no_nix;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/places.rs"]
+mod places;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/shell.rs"]

@@ -66,8 +66,10 @@ fn a_nix_that_is_too_old_is_replaced_with_a_warning_and_a_chosen_suite_wins_over
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("nix");
     let put = |version: &str| {
-        std::fs::write(&program, format!("#!/bin/sh\necho 'nix (Nix) {version}'\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // By another process: a child of another test would inherit the open file, which then cannot be run.
+        let (sh, draft) = (xshell::Shell::new().unwrap(), dir.path().join("draft"));
+        std::fs::write(&draft, format!("#!/bin/sh\necho 'nix (Nix) {version}'\n")).unwrap();
+        xshell::cmd!(sh, "install -m 755 {draft} {program}").quiet().run().unwrap();
     };
     put("2.8.0");
     let machine = Machine::shared();

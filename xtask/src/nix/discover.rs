@@ -169,8 +169,6 @@ fn no_nix(reasons: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use expect_test::{Expect, expect};
 
     use super::*;
@@ -201,8 +199,11 @@ mod tests {
         fn put(&self, path: &str, banner: &str) -> &Machine {
             let file = self.host.path(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(&file, format!("#!/bin/sh\necho '{banner}'\n")).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            // By another process: a child of another test would inherit the open file, which then cannot be run.
+            let sh = xshell::Shell::new().unwrap();
+            let draft = format!("{file}.draft");
+            std::fs::write(&draft, format!("#!/bin/sh\necho '{banner}'\n")).unwrap();
+            xshell::cmd!(sh, "install -m 755 {draft} {file}").quiet().run().unwrap();
             self
         }
 

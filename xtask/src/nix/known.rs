@@ -86,8 +86,6 @@ fn ask(host: &Host, program: &Utf8Path) -> anyhow::Result<(Flavour, Version)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     struct Fake {
@@ -110,9 +108,11 @@ mod tests {
         }
 
         fn script(&self, script: &str) {
-            std::fs::write(self.program(), format!("#!/bin/sh\necho asked >> \"$0.log\"\n{script}\n"))
-                .unwrap();
-            std::fs::set_permissions(self.program(), std::fs::Permissions::from_mode(0o755)).unwrap();
+            // By another process: a child of another test would inherit the open file, which then cannot be run.
+            let sh = Shell::new().unwrap();
+            let (file, draft) = (self.program(), self.dir.path().join("draft"));
+            std::fs::write(&draft, format!("#!/bin/sh\necho asked >> \"$0.log\"\n{script}\n")).unwrap();
+            cmd!(sh, "install -m 755 {draft} {file}").quiet().run().unwrap();
         }
 
         fn version(&self) -> anyhow::Result<String> {

@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 
+use super::question::names;
 use super::*;
 
 #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]

@@ -34,7 +34,7 @@ impl Check {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
         let steps: Vec<(usize, Step)> = (0..cx.workspace.flakes.len())
             .flat_map(|flake| {
-                let installable = cx.flake_ref(flake).into_string();
+                let installable = cx.flake_ref(flake);
                 let check = Step::FlakeCheck {
                     flake: installable.clone(),
                     build: !self.no_build,

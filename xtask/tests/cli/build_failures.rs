@@ -94,6 +94,20 @@ fn with_keep_going_every_failure_is_told_and_what_is_good_is_built() {
 }
 
 #[test]
+fn without_keep_going_the_rest_is_not_built() {
+    let sandbox = Sandbox::new().packages(&[("bad", "exit 1"), ("later", "echo > $out")]);
+    let json = sandbox.run("build bad later -j 1 --json").bad().json();
+    assert_eq!(json["results"][0]["status"], "failed", "{json}");
+    assert_eq!(json["results"][1]["status"], "not built", "{json}");
+    assert_eq!(json["results"][1]["outputs"], serde_json::json!({}));
+    assert_eq!(json["failures"][0]["reason"], "its builder ended with exit code 1");
+    // What is there stays known, whatever fails beside it.
+    sandbox.run("build later").good();
+    let json = sandbox.run("build bad later --json").bad().json();
+    assert_eq!(json["results"][1]["status"], "was there", "{json}");
+}
+
+#[test]
 fn an_output_that_was_not_made() {
     let sandbox = Sandbox::new().packages(&[("default", "echo I forgot")]);
     expect![[r#"

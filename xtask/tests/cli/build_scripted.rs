@@ -155,7 +155,7 @@ fn answers_that_make_no_sense() {
     }
     let sandbox = Sandbox::new().file("flake.nix", "{outputs = _: {};}").nix_script("echo surprise");
     expect![[r#"
-        error: cannot evaluate the packages of `.`: unexpected answer to `nix eval --json --read-only $WORK#.packages.$SYSTEM --apply 'ps: builtins.mapAttrs (n: d: let ok = builtins.tryEval (d.type or null == "derivation" && builtins.isString d.drvPath); main = builtins.tryEval (d.meta.mainProgram or d.pname or (builtins.parseDrvName d.name).name); in if ok.success && ok.value then { drv = builtins.unsafeDiscardStringContext d.drvPath; system = d.system; main = if main.success then main.value else n; outs = builtins.listToAttrs (map (o: { name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ "out" ])); first = d.outputName or "out"; } else { broken = true; }) ps' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5`: expected value at line 1 column 1
+        error: cannot evaluate the packages of `.`: unexpected answer to `nix eval $WORK#.packages.$SYSTEM`: expected value at line 1 column 1
     "#]].assert_eq(&sandbox.run("build").bad().stderr);
 }
 

@@ -96,6 +96,43 @@ fn a_terminal_shows_bars_and_cleans_them_away() {
     .assert_eq(&sandbox.plain(&screen));
 }
 
+#[test]
+fn more_builds_than_fit_are_counted() {
+    if lacks("tmux") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let names: Vec<String> = (0..11).map(|it| format!("p{it}")).collect();
+    let wait = "echo one of many; exec 3<> <(:); read -t 300 -u 3 x";
+    let packages: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), wait)).collect();
+    let sandbox = sandbox.packages(&packages);
+    let terminal = Terminal::start(&sandbox, &["build", "-j", "11"]);
+    let screen = terminal.shows("more");
+    assert!(screen.contains("built 0 of 11"), "{screen}");
+    assert_eq!(screen.lines().filter(|it| it.contains("building")).count(), 8, "{screen}");
+    assert!(screen.contains("and 3 more"), "{screen}");
+    terminal.key("C-c");
+    assert_eq!(terminal.end().0, "1");
+}
+
+#[test]
+fn lines_of_builders_go_above_the_bars() {
+    if lacks("tmux") {
+        return;
+    }
+    let sandbox =
+        Sandbox::new().packages(&[("default", "echo first; echo second; exec 3<> <(:); read -t 300 -u 3 x")]);
+    let terminal = Terminal::start(&sandbox, &["build", "-v"]);
+    let screen = terminal.shows("default  building");
+    let at = |what: &str| {
+        screen.lines().position(|it| it.contains(what)).unwrap_or_else(|| panic!("{what}:\n{screen}"))
+    };
+    assert!(at("default> first") < at("default> second"), "{screen}");
+    assert!(at("default> second") < at("built 0 of 1"), "{screen}");
+    terminal.key("C-c");
+    assert_eq!(terminal.end().0, "1");
+}
+
 /// The spinner's sign differs from picture to picture.
 fn moving(screen: &str) -> String {
     screen.replace(|it: char| ('\u{2800}'..='\u{28ff}').contains(&it), "*")

@@ -255,31 +255,3 @@ fn a_hit_forks_no_process() {
     assert_eq!(started.len(), 2, "{text}");
     assert!(!text.contains("fork(") && !text.contains("clone"), "{text}");
 }
-
-/// Without root, the private store is mounted in a user namespace.
-#[test]
-fn a_user_without_privileges() {
-    if lacks("setpriv") || !unix::unistd::geteuid().is_root() {
-        return;
-    }
-    let sandbox = shell();
-    sandbox.run("shell -- true").good();
-    let xtask = sandbox.temp().join("xtask");
-    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), &xtask).unwrap();
-    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let as_nobody = |words: &[&str]| {
-        let mut command = std::process::Command::new("setpriv");
-        command.args(nobody).args(words).env_clear().envs(sandbox.environment()).current_dir(sandbox.root());
-        sandbox.told(command.output().unwrap())
-    };
-    let chown =
-        std::process::Command::new("chown").args(["-R", "65534:65534", sandbox.temp().as_str()]).status();
-    assert!(chown.unwrap().success());
-    if as_nobody(&["test", "-r", &crate::support::cache()]).code != Some(0) {
-        eprintln!("skipped: this checkout is where only root can read");
-        return;
-    }
-    let script = "id -u; echo $COLOUR; ls /nix/store | head -c 0 && echo store";
-    let run = as_nobody(&[xtask.as_str(), "shell", "--", "sh", "-c", script]).good();
-    assert_eq!(run.stdout, "65534\nultra marine\nstore\n");
-}

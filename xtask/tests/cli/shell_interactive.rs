@@ -84,6 +84,9 @@ fn fish_keeps_its_own_files() {
         return;
     }
     let sandbox = shell("/usr/bin/fish");
+    // Where this is missing, fish starts to write it, and goes on after its end.
+    std::fs::create_dir_all(sandbox.temp().join("home/.local/share/fish/generated_completions")).unwrap();
+    std::fs::create_dir_all(sandbox.temp().join("home/.cache/fish/generated_completions")).unwrap();
     let config = sandbox.temp().join("home/.config/fish/config.fish");
     std::fs::create_dir_all(config.parent().unwrap()).unwrap();
     std::fs::write(&config, "set -g fish_greeting ''\nfunction fish_prompt; echo -n 'mine> '; end\n")

@@ -22,7 +22,9 @@ fn nobody_builds_runs_and_enters_the_shell() {
     sandbox.git("add --all .");
     let temp = sandbox.temp();
     let program = temp.join("xtask");
-    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), &program).unwrap();
+    // By another process: a child of another test would inherit the open file, which then cannot be run.
+    let copied = Command::new("cp").args([env!("CARGO_BIN_EXE_xtask"), program.as_str()]).status().unwrap();
+    assert!(copied.success());
     std::fs::set_permissions(temp, std::fs::Permissions::from_mode(0o755)).unwrap();
     let owned = Command::new("chown").args(["-R", NOBODY, temp.as_str()]).status().unwrap();
     assert!(owned.success());

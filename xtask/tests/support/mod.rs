@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -187,8 +186,13 @@ impl Sandbox {
     pub(crate) fn program(&self, path: &str, text: &str) -> Utf8PathBuf {
         let path = self.temp().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // By another process: a child that another test starts would inherit the open file, and a program that
+        // somebody writes to cannot be started.
+        let draft = format!("{path}.draft");
+        fs::write(&draft, text).unwrap();
+        let installed = Command::new("install").args(["-m", "755", &draft, path.as_str()]).status().unwrap();
+        assert!(installed.success());
+        fs::remove_file(draft).unwrap();
         path
     }
 

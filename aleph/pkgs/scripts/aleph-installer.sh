@@ -1,0 +1,59 @@
+# Erases the board's disk and installs the system that this stick carries.
+
+system=$(readlink -f /etc/aleph-installer/system)
+read -r disk </etc/aleph-installer/disk || true
+read -r uuid </etc/aleph-installer/root-uuid || true
+
+if [ "$(id -u)" -ne 0 ]; then
+  printf 'aleph-installer: run it as root\n' >&2
+  exit 1
+fi
+if [ ! -b "$disk" ]; then
+  printf 'aleph-installer: there is no disk %s\n' "$disk" >&2
+  exit 1
+fi
+# The system that runs must not be on the disk.
+for mounted in / /boot /nix/store; do
+  source=$(findmnt --noheadings --output SOURCE --target "$mounted" || true)
+  case $source in
+  "$disk"*)
+    printf 'aleph-installer: %s is on %s; start from the stick\n' "$mounted" "$disk" >&2
+    exit 1
+    ;;
+  esac
+done
+
+lsblk --output NAME,SIZE,LABEL,MODEL "$disk"
+if [ "${1-}" != --yes ]; then
+  read -r -p "Erase $disk and install $(basename "$system")? Type yes: " answer
+  [ "$answer" = yes ] || exit 1
+fi
+
+parted --script "$disk" -- \
+  mklabel gpt \
+  mkpart root ext4 512MB 100% \
+  mkpart ESP fat32 1MB 512MB \
+  set 2 esp on
+partprobe "$disk"
+udevadm settle
+
+# nvme0n1 has nvme0n1p1, sda has sda1.
+case $disk in
+*[0-9]) part=${disk}p ;;
+*) part=$disk ;;
+esac
+mkfs.ext4 -F -L APP -U "$uuid" "${part}1"
+mkfs.vfat -F 32 -n BOOT "${part}2"
+
+target=$(mktemp -d)
+unmount() {
+  umount --recursive "$target" || true
+  rmdir "$target" || true
+}
+trap unmount EXIT
+mount "${part}1" "$target"
+mkdir -p "$target/boot"
+mount -o umask=077 "${part}2" "$target/boot"
+nixos-install --root "$target" --system "$system" --no-root-passwd --no-channel-copy
+sync
+printf 'Installed. Take the stick out and reboot.\n'

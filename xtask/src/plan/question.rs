@@ -1,0 +1,69 @@
+//! What is asked of a flake, as Nix expressions that answer in JSON.
+
+use super::Step;
+use crate::host::System;
+
+/// All packages of one flake for one system, robust against attributes that throw: those are `broken`. `main` is
+/// the program that `run` starts.
+#[must_use]
+pub fn inventory(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: INVENTORY }
+}
+
+/// What there is to know of a derivation `d`. Its paths are wanted as text, not as something to build.
+macro_rules! describe {
+    () => {
+        "(d: let plain = builtins.unsafeDiscardStringContext; \
+           name = (builtins.parseDrvName d.name).name; \
+           main = builtins.tryEval (d.meta.mainProgram or d.pname or name); \
+           out = o: { name = o; value = plain d.${o}.outPath; }; \
+         in { \
+           drv = plain d.drvPath; \
+           system = d.system; \
+           main = if main.success then main.value else name; \
+           outs = builtins.listToAttrs (map out (d.outputs or [ \"out\" ])); \
+           first = d.outputName or \"out\"; \
+         })"
+    };
+}
+
+const INVENTORY: &str = concat!(
+    "ps: builtins.mapAttrs (n: d: let \
+       ok = builtins.tryEval (d.type or null == \"derivation\" && builtins.isString d.drvPath); \
+     in if ok.success && ok.value then ",
+    describe!(),
+    " d else { broken = true; }) ps"
+);
+
+const SINGLE: &str = describe!();
+
+/// Only the names, where the attributes cannot be evaluated together.
+#[must_use]
+pub fn names(flake: &str, set: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
+}
+
+/// The names of all packages, by system.
+#[must_use]
+pub fn all_names(flake: &str) -> Step {
+    let apply = "ps: builtins.mapAttrs (system: builtins.attrNames) ps";
+    Step::Eval { installable: format!("{flake}#.packages"), apply }
+}
+
+/// An attribute name as Nix wants it in an attribute path.
+#[must_use]
+pub fn attr_name(name: &str) -> String {
+    if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
+}
+
+/// The same answer as [`inventory`] for one attribute.
+#[must_use]
+pub fn single(flake: &str, attr: &str) -> Step {
+    Step::Eval { installable: format!("{flake}#{attr}"), apply: SINGLE }
+}
+
+/// The attribute set in which Nix looks a package up.
+#[must_use]
+pub fn package_set(system: &System) -> String {
+    format!("packages.{system}")
+}
