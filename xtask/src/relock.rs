@@ -118,7 +118,7 @@ pub(crate) fn update(
         if !whole && call == calls::Call::default() {
             continue;
         }
-        let flake = cx.flake_ref(index).into_string();
+        let flake = cx.flake_ref(index);
         let given = call.given.iter().map(|(name, it)| (name.clone(), known[it].clone())).collect();
         let step = step(flake, whole, call.fresh.clone(), given);
         if cx.globals.dry_run {
@@ -216,7 +216,7 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
         let named = |it: &Utf8Path| it.components().eq(dir.components());
         let path = cx.host.cwd.join(dir).canonicalize_utf8().ok();
         let is = |index: &usize| {
-            path.is_some() && cx.flake_ref(*index).canonicalize_utf8().ok() == path
+            path.is_some() && cx.flake_dir(*index).canonicalize_utf8().ok() == path
                 || named(&states[*index].dir)
         };
         let Some(index) = (0..states.len()).find(is) else {

@@ -152,7 +152,7 @@ fn apply(cx: &mut Context, before: &[State], plan: &Plan) -> anyhow::Result<Vec<
         }
         // Overrides of inputs of inputs, which no update names.
         for index in &plan.flakes {
-            let flake = cx.flake_ref(*index).into_string();
+            let flake = cx.flake_ref(*index);
             relock::run(cx, *index, &Step::Lock { flake, overrides: Vec::new() })?;
         }
         update::readable(cx)
@@ -165,8 +165,7 @@ fn evaluate(cx: &mut Context, states: &[State]) -> anyhow::Result<(Vec<Trouble>,
     let mut found: BTreeMap<String, BTreeSet<Trouble>> = BTreeMap::new();
     let mut notes = Vec::new();
     for (index, state) in states.iter().enumerate().filter(|it| !it.1.template) {
-        let step =
-            Step::FlakeCheck { flake: cx.flake_ref(index).into_string(), build: false, all_systems: true };
+        let step = Step::FlakeCheck { flake: cx.flake_ref(index), build: false, all_systems: true };
         let settings = cx.settings(&[index], &[])?;
         let call = cx.call(&step, &settings)?;
         if call.exit.interrupted {

@@ -68,7 +68,7 @@ struct Edit {
 }
 
 fn lock(cx: &Context, flake: usize) -> Step {
-    Step::Lock { flake: cx.flake_ref(flake).into_string(), overrides: Vec::new() }
+    Step::Lock { flake: cx.flake_ref(flake), overrides: Vec::new() }
 }
 
 /// The `follows` that are missing, one new text for each file.

@@ -41,7 +41,7 @@ impl Sync {
         let steps: Vec<(usize, Step)> = flakes
             .iter()
             .map(|it| {
-                let flake = cx.flake_ref(*it).into_string();
+                let flake = cx.flake_ref(*it);
                 (*it, Step::Lock { flake, overrides: wanted[*it].clone() })
             })
             .collect();
