@@ -62,6 +62,8 @@ pub fn packages(
         match ask(cx, &question::inventory(installable.as_str(), &set), settings) {
             Ok(inventory) => Ok(inventory),
             Err(error) if is_absent(&error) => Ok(Inventory::new()),
+            // What cannot be fetched now cannot be fetched for each attribute either.
+            Err(error) if is_unreachable(&error) => Err(error),
             // Some failures cannot be caught in Nix: ask for each attribute alone, so that the others are seen.
             Err(error) => one_by_one(cx, flake, &set, settings).map_err(|_| error),
         }
@@ -117,8 +119,33 @@ fn ask<T: DeserializeOwned>(cx: &mut Context, step: &plan::Step, settings: &Sett
     cx.query(step, settings)
 }
 
+/// The names of a flake's packages, broken ones included; much less is evaluated for them.
+///
+/// # Errors
+/// When the flake itself cannot be evaluated.
+pub fn names(
+    cx: &mut Context,
+    flake: usize,
+    system: &System,
+    settings: &Settings,
+) -> anyhow::Result<Vec<String>> {
+    let set = question::package_set(system);
+    remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
+        let installable = cx.flake_ref(flake);
+        match ask(cx, &question::names(&installable, &set), settings) {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            it => it,
+        }
+    })
+}
+
+/// Nix's message where something of a flake cannot be fetched.
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("unable to download")
+}
+
 /// Nix's message where a flake has no such output.
-fn is_absent(error: &anyhow::Error) -> bool {
+pub fn is_absent(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("does not provide attribute")
 }
 

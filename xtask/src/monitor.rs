@@ -292,6 +292,8 @@ impl Monitor {
         let text = text.trim().trim_start_matches("error:").trim();
         match Blame::of(text) {
             Blame::Own { drv, reason } => return self.blame(drv, reason),
+            // `build of 'A.drv^out', 'B.drv^out' failed` names all that was asked for and not made, whatever the reason.
+            Blame::Dependency if text.starts_with("build of ") => {}
             Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
             Blame::Nobody if self.errors.iter().any(|it| it == text) => {}
             Blame::Nobody => self.errors.push(text.to_owned()),

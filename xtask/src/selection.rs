@@ -111,12 +111,9 @@ impl Selection<'_> {
     fn find(&self, cx: &mut Context, name: &str) -> anyhow::Result<Option<Selected>> {
         let mut problem = None;
         for flake in 0..cx.workspace.flakes.len() {
-            match self.inventory(cx, flake) {
-                Ok(mut inventory) => {
-                    if let Some(entry) = inventory.remove(name) {
-                        return self.selected(cx, flake, name, entry).map(Some);
-                    }
-                }
+            match self.packages_of(cx, flake) {
+                Ok(names) if names.iter().any(|it| it == name) => return self.one(cx, flake, name).map(Some),
+                Ok(_) => {}
                 // A flake that cannot be evaluated must not hide the packages of the others.
                 Err(error) => problem = problem.or(Some(error)),
             }
@@ -124,6 +121,20 @@ impl Selection<'_> {
         problem.map_or(Ok(None), Err)
     }
 
+    fn packages_of(&self, cx: &mut Context, flake: usize) -> anyhow::Result<Vec<String>> {
+        let settings = cx.settings(&[flake], self.extra)?;
+        inventory::names(cx, flake, &self.system, &settings)
+            .with_context(|| format!("cannot evaluate the packages of `{}`", cx.workspace.flakes[flake].dir))
+    }
+
+    /// One of a flake's packages. A few are asked for alone: the others may need inputs that are not here yet.
+    fn one(&self, cx: &mut Context, flake: usize, name: &str) -> anyhow::Result<Selected> {
+        const FEW: usize = 3;
+        let known = if self.names.len() > FEW { self.inventory(cx, flake)?.remove(name) } else { None };
+        self.selected(cx, flake, name, known.unwrap_or(Entry::Broken { broken: true }))
+    }
+
+    /// What is known to be broken, or not known at all, is asked for alone: either there it is, or why it is not.
     fn selected(&self, cx: &mut Context, flake: usize, name: &str, entry: Entry) -> anyhow::Result<Selected> {
         let attr = format!(".{}.{}", question::package_set(&self.system), question::attr_name(name));
         let package = match entry {
@@ -138,8 +149,8 @@ impl Selection<'_> {
 
     /// An attribute of one flake: one of its packages, or any other that Nix would find.
     fn attribute(&self, cx: &mut Context, flake: usize, attr: &str) -> anyhow::Result<Selected> {
-        if let Some(entry) = self.inventory(cx, flake)?.remove(attr) {
-            return self.selected(cx, flake, attr, entry);
+        if self.packages_of(cx, flake)?.iter().any(|it| it == attr) {
+            return self.one(cx, flake, attr);
         }
         let settings = cx.settings(&[flake], self.extra)?;
         match inventory::package(cx, flake, attr, &settings) {
@@ -147,7 +158,7 @@ impl Selection<'_> {
                 let name = display(cx, flake, attr);
                 Ok(Selected { name, flake, attr: attr.to_owned(), package: Ok(package) })
             }
-            Err(error) if format!("{error:#}").contains("does not provide attribute") => {
+            Err(error) if inventory::is_absent(&error) => {
                 bail!("{}", self.unknown(cx, &display(cx, flake, attr))?)
             }
             Err(error) => Err(error.context(format!("cannot evaluate `{}`", display(cx, flake, attr)))),
@@ -159,8 +170,8 @@ impl Selection<'_> {
         let attr = name.rsplit('#').next().unwrap_or(name);
         let mut known = Vec::new();
         for flake in 0..cx.workspace.flakes.len() {
-            let names = self.inventory(cx, flake)?;
-            known.extend(names.keys().map(|it| display(cx, flake, it)));
+            let names = self.packages_of(cx, flake)?;
+            known.extend(names.iter().map(|it| display(cx, flake, it)));
         }
         for flake in 0..cx.workspace.flakes.len() {
             let settings = cx.settings(&[flake], self.extra)?;

@@ -90,6 +90,7 @@ impl Ui {
                     || text.starts_with("creating lock file")
                     || text.starts_with("The check omitted these")
                     || text.starts_with("not writing modified lock file")
+                    || text.contains("; retrying in ")
                     || text.contains("untrusted flake configuration setting");
                 if !dull || self.style.verbose {
                     self.warning(text);

@@ -45,14 +45,14 @@ impl Sandbox {
     /// A Nix that knows one package, `default`, and builds it by this script. Its output is valid only if the
     /// script makes it: `touch \"$out\"`.
     pub(crate) fn scripted(self, build: &str) -> Sandbox {
-        let inventory = format!(
-            r#"{{"default": {{"drv": "{DRV}", "system": "{}", "main": "default", "outs": {{"out": "{OUT}"}}, "first": "out"}}}}"#,
+        let package = format!(
+            r#"{{"drv": "{DRV}", "system": "{}", "main": "default", "outs": {{"out": "{OUT}"}}, "first": "out"}}"#,
             system()
         );
         let script = format!(
             "out=$temp/cache/elodin-xtask/nix/{}-store{OUT}\n\
              case \"$1 $2\" in\n\
-             eval*) echo '{inventory}';;\n\
+             eval*) case \"$*\" in *attrNames*) echo '[\"default\"]';; *) echo '{package}';; esac;;\n\
              path-info*) if [ -e \"$out\" ]; then echo '{{\"{OUT}\": {{\"narSize\": 120}}}}'; else echo '{{}}'; fi;;\n\
              'build --json') {build}\n;;\n\
              build*) ln -sfn \"$2\" \"$4\";;\n\
