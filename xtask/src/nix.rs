@@ -46,6 +46,13 @@ impl Nix {
         }
     }
 
+    /// Whether its locks are those that newer versions keep: older ones write relative paths in another way, and
+    /// take the name of an input for that of a flake.
+    #[must_use]
+    pub fn writes_current_locks(&self) -> bool {
+        self.version >= Version::new(2, 26, 0)
+    }
+
     /// Whether `path-info --json` wants to be told its form: 2.34 warns where it is not, and will refuse later.
     #[must_use]
     pub fn names_json_format(&self) -> bool {

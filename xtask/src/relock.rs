@@ -87,6 +87,12 @@ pub(crate) fn lock_files(states: &[State], flakes: &[usize]) -> Vec<Utf8PathBuf>
 
 /// Runs one call of Nix that writes a lock.
 pub(crate) fn run(cx: &mut Context, flake: usize, step: &Step) -> anyhow::Result<()> {
+    let nix = cx.nix()?;
+    if !nix.writes_current_locks() {
+        bail!(
+            "{nix} writes locks that newer versions write anew; put `minimum = \"2.26\"` under [nix] in xtask.toml"
+        );
+    }
     let settings = cx.settings(&[flake], &[])?;
     let call = cx.call(step, &settings)?;
     if !call.exit.success() {

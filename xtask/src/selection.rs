@@ -81,12 +81,7 @@ impl Selection<'_> {
 
     fn inventory(&self, cx: &mut Context, flake: usize) -> anyhow::Result<Inventory> {
         let settings = cx.settings(&[flake], self.extra)?;
-        inventory::packages(cx, flake, &self.system, &settings).or_else(|error| {
-            // Nix does not name a lock that it cannot read.
-            let it = &cx.workspace.flakes[flake];
-            it.lock(&cx.workspace.root)?;
-            Err(error).with_context(|| format!("cannot evaluate the packages of `{}`", it.dir))
-        })
+        inventory::packages(cx, flake, &self.system, &settings).or_else(|it| not_evaluated(cx, flake, it))
     }
 
     fn everything(&self, cx: &mut Context) -> anyhow::Result<Vec<Selected>> {
@@ -123,8 +118,7 @@ impl Selection<'_> {
 
     fn packages_of(&self, cx: &mut Context, flake: usize) -> anyhow::Result<Vec<String>> {
         let settings = cx.settings(&[flake], self.extra)?;
-        inventory::names(cx, flake, &self.system, &settings)
-            .with_context(|| format!("cannot evaluate the packages of `{}`", cx.workspace.flakes[flake].dir))
+        inventory::names(cx, flake, &self.system, &settings).or_else(|it| not_evaluated(cx, flake, it))
     }
 
     /// One of a flake's packages. A few are asked for alone: the others may need inputs that are not here yet.
@@ -195,6 +189,13 @@ impl Selection<'_> {
         };
         Ok(format!("there is no package `{name}` for {}{hint}", self.system))
     }
+}
+
+/// Why the packages of a flake are not known. Nix does not name a lock that it cannot read.
+fn not_evaluated<T>(cx: &Context, flake: usize, error: anyhow::Error) -> anyhow::Result<T> {
+    let it = &cx.workspace.flakes[flake];
+    it.lock(&cx.workspace.root)?;
+    Err(error).with_context(|| format!("cannot evaluate the packages of `{}`", it.dir))
 }
 
 fn same(one: &Selected, other: &Selected) -> bool {

@@ -1,6 +1,6 @@
 //! Inputs of inputs that have their own copy of what the flake has already, and could follow it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::State;
 use super::finding::{Finding, Repair};
@@ -17,11 +17,13 @@ pub(super) fn check(state: &State, severity: Severity) -> Vec<Finding> {
         twins.entry(repository(node)).or_default().push((name, node));
     }
     let mut found = Vec::new();
-    for (path, key) in nested(lock) {
-        let (Some(name), node) = (path.last(), &lock.nodes[key]) else { continue };
+    let nested = Nested::of(lock);
+    for (key, name) in &nested.order {
+        let node = &lock.nodes[*key];
         let twin =
             twins.get(&repository(node)).and_then(|it| it.iter().find(|it| could_follow(name, node, it)));
         let Some((own, twin)) = twin else { continue };
+        let path = nested.path(key, name);
         found.push(Finding {
             severity,
             flake: state.dir.clone(),
@@ -34,26 +36,46 @@ pub(super) fn check(state: &State, severity: Severity) -> Vec<Finding> {
     found
 }
 
-/// The inputs of inputs that lead to a node which is not one of our own inputs, each by its shortest path.
-fn nested(lock: &Lock) -> Vec<(Vec<String>, &String)> {
-    let own = lock.nodes[&lock.root].inputs.values().map(|it| &it.node);
-    let mut seen: BTreeSet<&String> = own.chain([&lock.root]).collect();
-    let mut found = Vec::new();
-    let mut queue: VecDeque<(Vec<String>, &String)> = VecDeque::new();
-    for (name, input) in lock.nodes[&lock.root].inputs.iter().filter(|it| it.1.follows.is_none()) {
-        queue.push_back((vec![name.clone()], &input.node));
-    }
-    while let Some((path, key)) = queue.pop_front() {
-        for (name, input) in lock.nodes[key].inputs.iter().filter(|it| it.1.follows.is_none()) {
-            if seen.insert(&input.node) {
-                let mut inner = path.clone();
-                inner.push(name.clone());
-                found.push((inner.clone(), &input.node));
-                queue.push_back((inner, &input.node));
+/// The inputs of inputs that lead to a node which is not one of our own inputs.
+struct Nested<'a> {
+    /// Keys and the names of the inputs that lead there, the nearest to the root first.
+    order: Vec<(&'a str, &'a str)>,
+    /// Which input of which node leads to a node first; our own inputs have no such node.
+    parents: BTreeMap<&'a str, (Option<&'a str>, &'a str)>,
+}
+
+impl<'a> Nested<'a> {
+    fn of(lock: &'a Lock) -> Nested<'a> {
+        let mut found = Nested { order: Vec::new(), parents: BTreeMap::new() };
+        let mut queue = VecDeque::new();
+        for (name, input) in lock.nodes[&lock.root].inputs.iter().filter(|it| it.1.follows.is_none()) {
+            if found.parents.insert(&input.node, (None, name)).is_none() {
+                queue.push_back(input.node.as_str());
             }
         }
+        while let Some(key) = queue.pop_front() {
+            for (name, input) in lock.nodes[key].inputs.iter().filter(|it| it.1.follows.is_none()) {
+                if input.node != lock.root && !found.parents.contains_key(input.node.as_str()) {
+                    found.parents.insert(&input.node, (Some(key), name));
+                    found.order.push((&input.node, name));
+                    queue.push_back(&input.node);
+                }
+            }
+        }
+        found
     }
-    found
+
+    /// The shortest path of inputs to a node.
+    fn path(&self, key: &'a str, name: &'a str) -> Vec<String> {
+        let mut path = vec![name.to_owned()];
+        let mut parent = self.parents.get(key).and_then(|it| it.0);
+        while let Some((above, name)) = parent.and_then(|it| self.parents.get(it)) {
+            path.push((*name).to_owned());
+            parent = *above;
+        }
+        path.reverse();
+        path
+    }
 }
 
 /// `nixpkgs` of the registry is locked to a repository, as any other.

@@ -24,23 +24,17 @@ pub(super) fn check(state: &State) -> Vec<Finding> {
 
 fn problem(state: &State, lock: &Lock, key: &str, node: &Node) -> Option<(String, Repair)> {
     let locked = node.locked.as_ref()?;
-    let argument = state.argument();
-    // The node's own name may be `nixpkgs_2`, which no command takes.
-    let own = lock.nodes[&lock.root].inputs.iter().find(|it| it.1.node == *key).map(|it| it.0.as_str());
-    let update = match own {
-        Some(name) => Repair::Advice(format!("run `nix flake update {name} --flake {argument}`")),
-        None => Repair::Advice(format!("run `nix flake update --flake {argument}`")),
-    };
     if locked.is_relative() || node.original.as_ref().is_some_and(Reference::is_relative) {
         let what =
             "is a relative path without `parent`, as Nix before 2.26 wrote it: newer ones want to rewrite it";
-        return node.parent.is_none().then(|| (what.to_owned(), Repair::Lock { argument }));
+        return node.parent.is_none().then(|| (what.to_owned(), Repair::Lock { argument: state.argument() }));
     }
     if let Some(dirty) = &locked.dirty_rev {
         let url = locked.to_url();
         let what =
             format!("is locked to a tree with uncommitted changes ({dirty}): nobody else can fetch it");
-        return Some((what, Repair::Advice(format!("commit in {url}, then {}", update.text()))));
+        let update = update(state, lock, key);
+        return Some((what, Repair::Advice(format!("commit in {url}, then {update}"))));
     }
     let what = match locked.kind.as_str() {
         "github" | "gitlab" | "sourcehut" | "git" | "hg" if locked.rev.is_none() => "has no `rev`",
@@ -48,5 +42,15 @@ fn problem(state: &State, lock: &Lock, key: &str, node: &Node) -> Option<(String
         _ if locked.rev.is_none() && locked.nar_hash.is_none() => "has neither `rev` nor `narHash`",
         _ => return None,
     };
-    Some((format!("is not locked: it {what}"), update))
+    Some((format!("is not locked: it {what}"), Repair::Advice(update(state, lock, key))))
+}
+
+/// How a node is locked anew. Its own name may be `nixpkgs_2`, which no command takes.
+fn update(state: &State, lock: &Lock, key: &str) -> String {
+    let argument = state.argument();
+    let own = lock.nodes[&lock.root].inputs.iter().find(|it| it.1.node == *key);
+    match own {
+        Some((name, _)) => format!("run `nix flake update {name} --flake {argument}`"),
+        None => format!("run `nix flake update --flake {argument}`"),
+    }
 }

@@ -225,6 +225,47 @@ fn every_node_must_be_locked() {
     );
 }
 
+/// As Nix itself takes or refuses them: what it refuses must be a finding.
+#[test]
+fn what_nix_takes_and_refuses() {
+    let check = |asks: &str, locked: &str| {
+        let url = |it: &str| it.replace("URL", "file:///a");
+        let lock = format!(
+            r#"{{"a": {{"locked": {}, "original": {}}}, "root": {{"inputs": {{"a": "a"}}}}}}"#,
+            url(locked),
+            url(asks)
+        );
+        let source = match asks.contains("path") {
+            true => "{ inputs.a.url = \"path:/a\"; }",
+            false if asks.contains("git\"") => "{ inputs.a.url = \"git+file:///a\"; }",
+            false => "{ inputs.a.url = \"github:o/r\"; }",
+        };
+        let found = check(&[state(".", source, &lock)], &settings(""), NOW);
+        found.into_iter().map(|it| it.what).collect::<Vec<_>>().join("; ")
+    };
+    let (git, path) = (r#"{"type": "git", "url": "URL"}"#, r#"{"type": "path", "path": "/a"}"#);
+    let github = r#"{"type": "github", "owner": "o", "repo": "r"}"#;
+    let with = |base: &str, more: &str| base.replace('}', &format!(", {more}}}"));
+    let (rev, hash) = (format!(r#""rev": "{}""#, "1".repeat(40)), r#""narHash": "sha256-x""#);
+    assert_eq!(check(github, &with(github, &rev)), "", "a hash is not needed");
+    assert_eq!(check(git, &with(git, &rev)), "", "a hash is not needed");
+    assert_eq!(check(path, &with(path, hash)), "");
+    assert_eq!(check(github, &with(github, hash)), "is not locked: it has no `rev`");
+    assert_eq!(check(git, git), "is not locked: it has no `rev`");
+    assert_eq!(check(path, path), "is not locked: it has no `narHash`");
+    assert_eq!(
+        check(&with(github, r#""ref": "x""#), &with(github, &rev)),
+        "asks for github:o/r, but flake.lock is of github:o/r/x"
+    );
+    for fixture in ["github-without-nar-hash", "version-5-with-info"] {
+        let source = "{ inputs.nixpkgs.url = \"github:NixOS/nixpkgs/nixos-25.05\"; }";
+        let found = super::check(&[state(".", source, fixture)], &settings("end-of-life = \"ignore\""), NOW);
+        let found = found.into_iter().map(|it| it.what).filter(|it| it.contains("not locked"));
+        let found: Vec<String> = found.collect();
+        assert_eq!(found, [] as [String; 0], "{fixture}");
+    }
+}
+
 #[test]
 fn copies_that_could_follow() {
     let source = r#"{

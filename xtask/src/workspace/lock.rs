@@ -6,7 +6,6 @@ use std::str::FromStr;
 use anyhow::{anyhow, bail};
 use camino::Utf8Path;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::lock_follows::resolve;
 use super::lock_text::{line_of_input, line_of_node, reject_damaged, syntax_error};
@@ -49,9 +48,9 @@ pub struct LockedInput {
 pub(super) struct RawNode {
     #[serde(default)]
     pub(super) inputs: BTreeMap<String, RawInput>,
-    locked: Option<Value>,
+    locked: Option<Reference>,
     /// Version 5 kept `narHash` and `lastModified` here.
-    info: Option<Value>,
+    info: Option<Reference>,
     original: Option<Reference>,
     #[serde(default = "yes")]
     flake: bool,
@@ -141,9 +140,7 @@ fn finish(key: &str, raw: RawNode, resolved: &Resolved, is_root: bool) -> anyhow
         )
     };
     let locked = match raw.locked {
-        Some(locked) => {
-            Some(Reference::locked(locked, raw.info).map_err(|err| anyhow!("the node `{key}`: {err}"))?)
-        }
+        Some(locked) => Some(locked.with_info(raw.info)),
         None if is_root => None,
         None => return Err(missing("locked")),
     };

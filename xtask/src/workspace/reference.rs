@@ -31,13 +31,15 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// What a node is locked to, with what version 5 kept apart.
-    pub(super) fn locked(mut locked: Value, info: Option<Value>) -> serde_json::Result<Reference> {
-        if let (Some(locked), Some(Value::Object(info))) = (locked.as_object_mut(), info) {
-            for (name, value) in info {
-                locked.entry(name).or_insert(value);
+    /// With what version 5 kept apart.
+    pub(super) fn with_info(mut self, info: Option<Reference>) -> Reference {
+        if let Some(info) = info {
+            self.nar_hash = self.nar_hash.or(info.nar_hash);
+            self.last_modified = self.last_modified.or(info.last_modified);
+            for (name, value) in info.other {
+                self.other.entry(name).or_insert(value);
             }
         }
-        serde_json::from_value(locked)
+        self
     }
 }

@@ -194,8 +194,11 @@ fn faulty(sandbox: &Sandbox, pattern: &str, script: &str) -> Utf8PathBuf {
     let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
     let file = sandbox.root().parent().unwrap().join("faulty-nix");
     let text = format!("#!/bin/sh\ncase \"$*\" in {pattern}) {script};; esac\nexec {nix} \"$@\"\n");
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // By another process: a child of another test would inherit the open file, which then cannot be run.
+    let draft = format!("{file}.draft");
+    fs::write(&draft, text).unwrap();
+    let status = Command::new("install").args(["-m", "755", &draft, file.as_str()]).status();
+    assert!(status.unwrap().success());
     file
 }
 

@@ -91,7 +91,11 @@ fn one(
         Some(from) => shared.locked.iter().copied().find(|it| it.0 == from),
         None => shared.newest(),
     };
-    let Some((leader, node)) = chosen else { return Ok(()) };
+    let Some((leader, node)) = chosen else {
+        let from = from.map(|it| states[it].dir.as_str()).unwrap_or_default();
+        cx.ui.warning(&format!("`{}` stays as it is: `{from}` has no such input of its own", shared.name));
+        return Ok(());
+    };
     let Some(locked) = &node.locked else { return Ok(()) };
     let Some(url) = locked.pinned_url() else {
         bail!(
