@@ -145,6 +145,7 @@ fn is_unreachable(error: &anyhow::Error) -> bool {
 }
 
 /// Nix's message where a flake has no such output.
+#[must_use]
 pub fn is_absent(error: &anyhow::Error) -> bool {
     format!("{error:#}").contains("does not provide attribute")
 }

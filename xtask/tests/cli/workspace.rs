@@ -267,11 +267,11 @@ fn wrong_usage_is_two() {
     check(
         "ci nothing",
         expect![[r#"
-        error: invalid value 'nothing' for '[JOB]...'
-          [possible values: rustfmt, clippy, test, test-sid, check]
+            error: invalid value 'nothing' for '[JOB]...'
+              [possible values: rustfmt, clippy, test, test-sid, check, flakes]
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
     let run = sandbox.run("").wrong_usage();
     assert!(run.stderr.contains("Usage: cargo xtask"), "{}", run.text());
