@@ -1,6 +1,10 @@
 //! The repository's own flakes, evaluated by real Nix against stand-ins for their inputs: no network is needed.
 //! `fixtures/stand-ins/README.md` says what that proves.
-#![expect(clippy::disallowed_methods, reason = "the tests start Nix, and read their own environment")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests start Nix, and read their own environment"
+)]
 
 #[path = "support/mod.rs"]
 #[expect(dead_code, reason = "most of it is for tests of the binary")]
