@@ -60,7 +60,10 @@ impl Fmt {
         };
         let mut reports = format::run(&files, &options, &mut cache);
         alejandra4::format(cx, &mut reports, self.check, &mut cache)?;
-        cache.save(&cache_file)?;
+        // What was done is done: without the cache, the next run only takes longer.
+        if let Err(error) = cache.save(&cache_file) {
+            cx.ui.warning(&format!("{error:#}"));
+        }
         let rust = if self.paths.is_empty() { rustfmt(cx, self.check)? } else { None };
         Ok(self.report(cx, &reports, rust))
     }
@@ -106,7 +109,7 @@ impl Fmt {
         let rust_bad = rust.is_some();
         notes.extend(rust);
         let ok = bad == 0 && !rust_bad && (changed == 0 || !self.check);
-        notes.push(self.summary(reports.len(), changed, bad, ok));
+        notes.push(self.summary(reports, rust_bad));
         let json = json!({
             "version": 1,
             "ok": ok,
@@ -116,19 +119,27 @@ impl Fmt {
         Report { ok, notes, json, ..Report::default() }
     }
 
-    fn summary(&self, files: usize, changed: usize, bad: usize, ok: bool) -> String {
-        let mut res = count(files, "file");
+    fn summary(&self, reports: &[FileReport], rust_is_bad: bool) -> String {
+        let number = |is: &dyn Fn(&Outcome) -> bool| reports.iter().filter(|it| is(&it.outcome)).count();
+        let changed = number(&|it| matches!(it, Outcome::Changed { .. }));
+        let left = number(&|it| matches!(it, Outcome::NeedsAlejandra4(_)));
+        let refused = number(&|it| matches!(it, Outcome::Refused(_)));
+        let mut parts = vec![count(reports.len(), "file")];
         match (changed, self.check) {
-            (0, _) => res.push_str(", all formatted"),
-            (n, true) => res.push_str(&format!(", {n} not formatted: run `cargo xtask fmt`")),
-            (n, false) => res.push_str(&format!(", {n} changed")),
+            (0, _) => {}
+            (n, true) => parts.push(format!("{n} not formatted: run `cargo xtask fmt`")),
+            (n, false) => parts.push(format!("{n} changed")),
         }
-        if bad > 0 {
-            res = res.replace(", all formatted", "") + &format!(", {bad} in trouble");
-        } else if !ok && changed == 0 {
-            res = res.replace(", all formatted", "");
+        if left > 0 {
+            parts.push(format!("{left} left alone"));
         }
-        res
+        if refused > 0 {
+            parts.push(format!("{refused} in trouble"));
+        }
+        if parts.len() == 1 && !rust_is_bad {
+            parts.push("all formatted".to_owned());
+        }
+        parts.join(", ")
     }
 }
 

@@ -110,9 +110,14 @@ impl Shell {
         environment: &Environment,
     ) -> anyhow::Result<Report> {
         let mut env = environment.apply(&cx.host.env);
-        mark(&mut env, cx, place, memory, environment);
+        mark(&mut env, place, memory, environment);
         let shell = cx.host.env("SHELL").filter(|it| !it.contains("noshell")).unwrap_or("bash").to_owned();
         let at_terminal = std::io::stdin().is_terminal();
+        if self.command.is_empty() && at_terminal && kind(&shell) == "zsh" {
+            let own = cx.host.env("ZDOTDIR").unwrap_or_default();
+            env.insert("XTASK_ZDOTDIR".into(), own.into());
+            env.insert("ZDOTDIR".into(), memory.dir.join("zsh").as_str().into());
+        }
         let (command, reads_files) = match self.command.is_empty() {
             true if at_terminal => (interactive(&shell, &memory.dir), kind(&shell) == "bash"),
             // Somebody feeds commands to us.
@@ -162,21 +167,13 @@ impl Shell {
 }
 
 /// What tells programs, and ourselves, that this is the dev shell.
-fn mark(
-    env: &mut BTreeMap<OsString, OsString>,
-    cx: &Context,
-    place: &Place,
-    memory: &Memory,
-    environment: &Environment,
-) {
+fn mark(env: &mut BTreeMap<OsString, OsString>, place: &Place, memory: &Memory, environment: &Environment) {
     let mut set = |name: &str, value: &str| env.insert(name.into(), value.into());
     set("XTASK_SHELL", &place.name);
     set("IN_NIX_SHELL", "impure");
     if let Some(dirs) = environment.prepended.get("PATH") {
         set("XTASK_SHELL_PATH", &dirs.join(":"));
     }
-    set("XTASK_ZDOTDIR", cx.host.env("ZDOTDIR").unwrap_or_default());
-    set("ZDOTDIR", memory.dir.join("zsh").as_str());
     for (variable, file) in [("NIX_ATTRS_SH_FILE", ".attrs.sh"), ("NIX_ATTRS_JSON_FILE", ".attrs.json")] {
         if environment.attrs.contains_key(file) {
             set(variable, memory.dir.join(file).as_str());

@@ -182,7 +182,7 @@ fn what_only_alejandra_4_can_lay_out() {
         --- stdout
         --- stderr
         warning: needs Alejandra 4: pipe.nix:1:9: `|>`
-        1 file, all formatted
+        1 file, 1 left alone
     "#]]
     .assert_eq(&sandbox.run("fmt").text());
     sandbox.run("fmt --check").good();
@@ -191,7 +191,7 @@ fn what_only_alejandra_4_can_lay_out() {
         --- stdout
         --- stderr
         error: needs Alejandra 4: pipe.nix:1:9: `|>`
-        1 file, 1 in trouble
+        1 file, 1 left alone
     "#]]
     .assert_eq(&sandbox.run("fmt --check --strict").bad().text());
     assert_eq!(sandbox.read("pipe.nix"), "{a, b}: a |> b\n");

@@ -72,7 +72,7 @@ fn what_the_shell_sets_and_what_stays_the_callers() {
     assert!(env["PATH"].starts_with("/nix/store/made-up/bin:"), "{}", env["PATH"]);
     assert!(env["PATH"].ends_with(&before["PATH"]), "{}", env["PATH"]);
     let own: Vec<&str> = env.keys().copied().filter(|it| !before.contains_key(*it)).collect();
-    expect!["COLOUR HOOKED IN_NIX_SHELL NIX_BUILD_CORES NIX_STORE PWD SHLVL XTASK_SHELL XTASK_SHELL_PATH XTASK_ZDOTDIR ZDOTDIR allowSubstitutes builder dontAddDisableDepTrack name nonce out outputs preferLocalBuild stdenv system"].assert_eq(&own.join(" "));
+    expect!["COLOUR HOOKED IN_NIX_SHELL NIX_BUILD_CORES NIX_STORE PWD SHLVL XTASK_SHELL XTASK_SHELL_PATH allowSubstitutes builder dontAddDisableDepTrack name nonce out outputs preferLocalBuild stdenv system"].assert_eq(&own.join(" "));
 }
 
 #[test]
