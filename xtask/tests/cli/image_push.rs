@@ -8,7 +8,7 @@ use unix::unistd::Pid;
 use crate::support::image::{HERE, HERE_OCI, docker, gzip, layer, oci, program, tar};
 use crate::support::registry::{AUTH, Registry};
 use crate::support::wait::{processes_with, wait_for};
-use crate::support::{Run, Sandbox, lacks};
+use crate::support::{Run, Sandbox, lacks, missing};
 
 /// Whether these tests must be left out.
 fn lacking() -> bool {
@@ -129,7 +129,7 @@ fn the_tag_is_the_images_own_or_the_revision() {
 }
 
 #[test]
-fn a_dry_failedpushes_nothing() {
+fn a_dry_run_pushes_nothing() {
     if lacking() {
         return;
     }
@@ -190,6 +190,27 @@ fn skopeo_comes_from_path_or_from_the_flake() {
     push(&sandbox, &registry, "").good();
     assert!(registry.digest("elodin/tool", "1").is_some());
     assert_eq!(sandbox.read("../home/calls"), "called\ncalled\n");
+}
+
+/// As where skopeo comes from Nix: without a policy it copies nothing.
+#[test]
+fn a_machine_without_a_policy_for_images() {
+    if lacking() || lacks("unshare") {
+        return;
+    }
+    if Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout != b"0\n") {
+        return missing("root, to hide /etc/containers");
+    }
+    let registry = Registry::open();
+    let sandbox = sandbox("elodin/tool:1");
+    let push = format!("image push tool --registry {}", registry.address());
+    let script =
+        format!("mount -t tmpfs none /etc/containers && exec {} {push}", env!("CARGO_BIN_EXE_xtask"));
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &script]).env_clear().envs(sandbox.environment());
+    sandbox.told(command.current_dir(sandbox.root()).output().unwrap()).good();
+    assert!(registry.digest("tool", "1").is_some());
+    assert!(sandbox.read("target/xtask/policy.json").starts_with(r#"{"default":[{"type":"reject"}]"#));
 }
 
 /// A skopeo that says what no real one should.
