@@ -15,6 +15,7 @@ use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
+use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
@@ -70,6 +71,7 @@ enum Task {
     Update(Update),
     Lock(Lock),
     Bump(Bump),
+    Image(Image),
     Ci(Ci),
 }
 
@@ -92,6 +94,7 @@ impl Task {
             Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
+            Task::Image(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

@@ -6,6 +6,7 @@ pub mod context;
 pub mod format;
 pub mod hints;
 pub mod host;
+pub mod image;
 pub mod inventory;
 pub mod locks;
 pub mod logs;
@@ -22,6 +23,7 @@ pub mod selection;
 pub mod shell;
 pub mod sizes;
 pub mod tasks;
+pub mod tool;
 pub mod ui;
 pub mod workspace;
 

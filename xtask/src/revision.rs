@@ -40,6 +40,19 @@ pub fn of_tree(sh: &Shell, dir: &Utf8Path) -> Option<String> {
     Some(hex(&hash.finalize()))
 }
 
+/// The commit that is checked out, in short, and whether tracked files differ from it. `None` outside of git and
+/// before the first commit.
+#[must_use]
+pub fn commit(sh: &Shell, dir: &Utf8Path) -> Option<(String, bool)> {
+    let git = |args: &[&str]| {
+        let output = cmd!(sh, "git -C {dir} --no-optional-locks {args...}").quiet().ignore_stderr().read();
+        output.ok()
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Some((commit, !changes.is_empty()))
+}
+
 /// What a file holds; a deleted one, a link and a directory are told apart.
 fn content(path: &Utf8Path, hash: &mut Sha256) {
     match fs::read_link(path) {

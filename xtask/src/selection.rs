@@ -9,6 +9,9 @@ use crate::plan::question;
 use crate::workspace::Target;
 use crate::workspace::nearest::{did_you_mean, nearest};
 
+/// What the packages that are container images are called, in front of their name.
+const IMAGE: &str = "image-";
+
 /// A package that was asked for.
 #[derive(Debug, Clone)]
 pub struct Selected {
@@ -77,6 +80,65 @@ impl Selection<'_> {
             }
         }
         Ok(res)
+    }
+
+    /// The image that a name means: the package `image-NAME` or, where there is none, the package NAME.
+    ///
+    /// # Errors
+    /// When there is neither: with the nearest names, and the systems that have it.
+    pub fn image(&self, cx: &mut Context, name: &str) -> anyhow::Result<Selected> {
+        cx.nix()?;
+        let prefixed = |it: &str| format!("{IMAGE}{it}");
+        match cx.workspace.target(name, &cx.dir)? {
+            Target::In { flake, attr } => match self.package(cx, flake, &prefixed(&attr))? {
+                Some(found) => Ok(found),
+                None => self.attribute(cx, flake, &attr),
+            },
+            Target::Short(name) => {
+                let found = match self.find(cx, &prefixed(&name))? {
+                    None => self.find(cx, &name)?,
+                    found => found,
+                };
+                match found {
+                    Some(found) => Ok(found),
+                    None => bail!("{}", self.unknown_image(cx, &name)?),
+                }
+            }
+        }
+    }
+
+    /// A package of one flake, if it has it.
+    ///
+    /// # Errors
+    /// When the flake cannot be evaluated.
+    pub fn package(&self, cx: &mut Context, flake: usize, name: &str) -> anyhow::Result<Option<Selected>> {
+        if self.packages_of(cx, flake)?.iter().any(|it| it == name) {
+            return self.one(cx, flake, name).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn unknown_image(&self, cx: &mut Context, name: &str) -> anyhow::Result<String> {
+        let mut known = Vec::new();
+        for flake in 0..cx.workspace.flakes.len() {
+            known.extend(self.packages_of(cx, flake)?);
+            let settings = cx.settings(&[flake], self.extra)?;
+            for name in [format!("{IMAGE}{name}"), name.to_owned()] {
+                let systems = inventory::systems_with(cx, flake, &name, &settings).unwrap_or_default();
+                if let Some(arch) = systems.iter().find_map(|it| it.strip_suffix("-linux")) {
+                    return Ok(format!("`{name}` is not built for {}; try `--arch {arch}`", self.system));
+                }
+            }
+        }
+        let short: Vec<&str> = known.iter().map(|it| it.strip_prefix(IMAGE).unwrap_or(it)).collect();
+        let images: Vec<&str> = known.iter().filter_map(|it| it.strip_prefix(IMAGE)).collect();
+        let near = nearest(name, short.into_iter());
+        let hint = match (near.is_empty(), images.is_empty()) {
+            (false, _) => did_you_mean(&near),
+            (true, false) => format!("; there are: {}", images.join(", ")),
+            (true, true) => format!("; no flake has a package `{IMAGE}…` for {}", self.system),
+        };
+        Ok(format!("there is no image `{name}` for {}{hint}", self.system))
     }
 
     fn inventory(&self, cx: &mut Context, flake: usize) -> anyhow::Result<Inventory> {

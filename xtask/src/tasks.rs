@@ -5,6 +5,7 @@ pub mod bump;
 pub mod check;
 pub mod ci;
 pub mod fmt;
+pub mod image;
 pub mod lock;
 pub mod run;
 pub mod shell;

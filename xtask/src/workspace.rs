@@ -6,6 +6,7 @@ mod find_flakes;
 pub mod flake;
 pub mod flake_source;
 mod flake_url;
+mod image_settings;
 pub mod lock;
 mod lock_follows;
 mod lock_settings;
@@ -17,6 +18,7 @@ mod nix_literal;
 pub mod nix_value;
 pub mod position;
 pub mod reference;
+pub mod registry;
 pub mod target;
 
 use std::fs;
@@ -32,6 +34,7 @@ pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
 pub use self::reference::Reference;
+pub use self::registry::Registry;
 pub use self::target::Target;
 
 /// The repository on disk.
@@ -207,7 +210,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image)
             "#]],
         );
     }

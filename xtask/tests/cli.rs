@@ -25,6 +25,10 @@ mod ci;
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
 mod fmt_alejandra4;
+#[path = "cli/image.rs"]
+mod image;
+#[path = "cli/image_push.rs"]
+mod image_push;
 #[path = "cli/interrupt.rs"]
 mod interrupt;
 #[path = "cli/lock.rs"]

@@ -1,9 +1,11 @@
-//! Strings of the manifest that have a form of their own: globs, versions, public keys.
+//! Strings of the manifest that have a form of their own: globs, versions, public keys, registries.
 
 use std::fmt;
 
 use glob::{Pattern, PatternError};
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+
+use super::registry::Registry;
 
 /// Globs relative to the root, without a slash at their ends.
 pub(super) fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
@@ -19,6 +21,11 @@ pub(super) fn public_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 /// A version of Nix.
 pub(super) fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Text(check_version).deserialize(deserializer)
+}
+
+/// A registry of container images.
+pub(super) fn registry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Text(|it| it.parse::<Registry>().map(drop)).deserialize(deserializer).map(Some)
 }
 
 /// Says what is wrong with a text, if anything.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::checked_text::{globs, public_keys, version};
 use super::conflict::first_conflict;
+use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
 use super::position::Position;
@@ -33,6 +34,8 @@ pub struct Manifest {
     pub shell: ShellSettings,
     /// What the locks of this workspace must be like.
     pub lock: LockSettings,
+    /// Container images.
+    pub image: ImageSettings,
 }
 
 /// The Nix that is used, and how.
@@ -84,6 +87,7 @@ impl Default for Manifest {
             cache: CacheSettings::default(),
             shell: ShellSettings::default(),
             lock: LockSettings::default(),
+            image: ImageSettings::default(),
         }
     }
 }
@@ -160,6 +164,8 @@ mod tests {
             flakes = ["aleph/", "tools/*/flake.nix"]
             ignore = ["third_party/**"]
             nix = { minimum = "2.30.1", sandbox = false, connect-timeout = 1 }
+            lock = { without-lock = [] }
+            image = { registry = "ghcr.io/elodin-sys" }
             [cache]
             substituters = ["https://elodin.example"]
             public-keys = ["elodin-1:AAAA"]
@@ -199,15 +205,15 @@ mod tests {
                     allowed_refs: [],
                     allowed_owners: [],
                     differ: {},
-                    without_lock: [
-                        "template",
-                        "templates/**",
-                        "**/template",
-                        "**/templates/**",
-                    ],
+                    without_lock: [],
                     duplicates: Fail,
                     end_of_life: Warn,
                     bump_docs: [],
+                },
+                image: ImageSettings {
+                    registry: Some(
+                        "ghcr.io/elodin-sys",
+                    ),
                 },
             }
         "#]]
@@ -227,9 +233,9 @@ mod tests {
         check_errors(
             &texts,
             expect![[r#"
-                xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock)
+                xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image)
                 xtask.toml:2:1: unknown key `connect_timeout`; did you mean `connect-timeout`? (valid here: minimum, sandbox, connect-timeout)
-                xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock)
+                xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image)
                 xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
                 xtask.toml:2:1: unknown key `zzz` (valid here: watch)
                 xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys)

@@ -20,7 +20,9 @@ use std::sync::OnceLock;
 use camino::{Utf8Path, Utf8PathBuf};
 
 mod flakes;
+pub(crate) mod image;
 mod plain;
+pub(crate) mod registry;
 pub(crate) mod scripted;
 pub(crate) mod terminal;
 pub(crate) mod wait;
