@@ -18,7 +18,7 @@ use crate::nix::Nix;
 use crate::nix::discover::{self, Notice, Wanted};
 use crate::nix::process::{self, Command, Exit, Interrupt};
 use crate::nix::replace::{Program, replace};
-use crate::plan::{CommandLine, EVENTS, Settings, Step};
+use crate::plan::{CommandLine, Settings, Step};
 use crate::report::{Report, count};
 use crate::revision;
 use crate::ui::{Ui, name_of};
@@ -202,9 +202,8 @@ impl Context {
     /// When it cannot be run. That it failed is in the [`Call`].
     pub fn call(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<Call> {
         let program = self.nix()?.program.clone();
-        let mut args = step.argv(settings);
-        self.ui.command(&CommandLine(program.as_str(), &args));
-        args.extend(EVENTS.map(str::to_owned));
+        self.ui.command(&CommandLine(program.as_str(), &step.argv(settings)));
+        let args = step.argv_for_events(settings);
         let mut monitor = Monitor::default();
         let mut logs = Logs::new(self.state().join("logs"));
         let ui = &mut self.ui;

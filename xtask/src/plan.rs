@@ -105,6 +105,16 @@ impl Step {
     /// The arguments of `nix`.
     #[must_use]
     pub fn argv(&self, settings: &Settings) -> Vec<String> {
+        self.words(settings, &[])
+    }
+
+    /// The same, with a log of events instead of prose.
+    #[must_use]
+    pub fn argv_for_events(&self, settings: &Settings) -> Vec<String> {
+        self.words(settings, &["--log-format", "internal-json"])
+    }
+
+    fn words(&self, settings: &Settings, log: &[&str]) -> Vec<String> {
         let mut argv = Argv(Vec::new());
         match self {
             Step::Build(build) => build.argv(&mut argv),
@@ -145,6 +155,8 @@ impl Step {
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
             _ => &mut argv,
         };
+        argv.push(log);
+        // The last of all: what follows is the command's own.
         if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
             && !command.is_empty()
         {
@@ -201,9 +213,6 @@ impl fmt::Display for Step {
         }
     }
 }
-
-/// The arguments that make Nix log events instead of prose.
-pub const EVENTS: [&str; 2] = ["--log-format", "internal-json"];
 
 /// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
 #[must_use]

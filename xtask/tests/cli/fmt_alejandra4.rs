@@ -23,7 +23,7 @@ fn with_formatter(script: &str) -> Sandbox {
     sandbox.file("flake.nix", &flake).file("a.nix", "{a = 1   |>   toString;}\n")
 }
 
-const TIDY: &str = "sed -i \"s/   |>   / |> /\" \"$2\"";
+const TIDY: &str = "[ $# = 2 ] || exit 9; sed -i \"s/   |>   / |> /\" \"$2\"";
 
 #[test]
 fn the_flakes_formatter_does_it() {
