@@ -53,6 +53,8 @@
       {
         selftest = import ./nix/selftest.nix {inherit system;};
         default = elodin.elodin-cli;
+        # `cargo xtask image push` uses it where the machine has none.
+        inherit (pkgsFor.${system}) skopeo;
       }
       // files.setOf packageNames (name: elodin.${name})
       // (
