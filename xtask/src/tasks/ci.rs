@@ -50,10 +50,15 @@ impl Job {
         match self {
             Job::Rustfmt => Ok(cmd!(sh, "{cargo} fmt --check").run()?),
             Job::Clippy => Ok(cmd!(sh, "{cargo} clippy --quiet --all-targets -- --deny warnings").run()?),
-            Job::Test => Ok(cmd!(sh, "{cargo} test --quiet").env("XTASK_TEST_SUITE", "trixie").run()?),
-            Job::TestSid => Ok(cmd!(sh, "{cargo} test --quiet --test cli --test flakes --test private_nix")
-                .env("XTASK_TEST_SUITE", "sid")
-                .run()?),
+            Job::Test => {
+                Ok(cmd!(sh, "{cargo} test --quiet --no-fail-fast").env("XTASK_TEST_SUITE", "trixie").run()?)
+            }
+            Job::TestSid => Ok(cmd!(
+                sh,
+                "{cargo} test --quiet --no-fail-fast --test cli --test flakes --test private_nix"
+            )
+            .env("XTASK_TEST_SUITE", "sid")
+            .run()?),
             Job::Check => check(cx),
             Job::Flakes => match Check::default().run(cx)? {
                 report if cx.tell(&report) => Ok(()),
