@@ -1,6 +1,6 @@
 //! Formats Nix files exactly as Alejandra 4.0.0 does, or leaves them alone and says why.
 //!
-//! crates.io has Alejandra 3.1.0; 4.0.0 writes the same text but for a handful of constructs. `version4` finds
+//! As a crate there is Alejandra 3.1.0; 4.0.0 writes the same text but for a handful of constructs. `version4` finds
 //! those, `meaning` proves that nothing but layout changes, `depth` keeps both parsers off hopeless nesting,
 //! `batch` does many files at once, `files` touches the disk and `cache` remembers what is known.
 
