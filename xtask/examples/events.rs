@@ -13,7 +13,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let host = Host::current()?;
     let program = args.remove(0);
-    let command = Command { program: Utf8Path::new(&program), args: &args, dir: &host.cwd, env: &host.env };
+    let command =
+        Command { program: Utf8Path::new(&program), args: &args, dir: &host.cwd, env: &host.env, input: &[] };
     let mut events = 0;
     let exit = run(&command, &Interrupt::install()?, &mut |event| {
         events += usize::from(!matches!(event, Event::Tick));

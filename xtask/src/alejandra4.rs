@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::cmd;
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::format::{self, Cache, FileReport, Outcome};
 use crate::inventory;
 use crate::plan::{Build, Settings, Step};

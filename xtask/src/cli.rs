@@ -56,6 +56,9 @@ struct Global {
     /// Use only what is on this machine
     #[arg(long, global = true)]
     offline: bool,
+    /// Ask nothing: yes to every question
+    #[arg(long, global = true)]
+    yes: bool,
     /// The nix to use, instead of the one on PATH [env: XTASK_NIX]
     #[arg(long, global = true, value_name = "PATH")]
     nix: Option<Utf8PathBuf>,
@@ -124,8 +127,8 @@ pub(crate) fn main() -> ExitCode {
 
 fn context(host: Host, global: Global, ui: Ui, scope: Scope) -> anyhow::Result<Context> {
     let dir = absolute(&host.cwd, &global.directory)?;
-    let Global { dry_run, offline, nix, .. } = global;
-    Context::new(host, dir, Globals { dry_run, offline, nix }, ui, scope)
+    let Global { dry_run, offline, yes, nix, .. } = global;
+    Context::new(host, dir, Globals { dry_run, offline, yes, nix }, ui, scope)
 }
 
 /// A directory without `.` and `..`, so that walking up from it works.

@@ -29,6 +29,8 @@ use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 pub struct Globals {
     pub dry_run: bool,
     pub offline: bool,
+    /// `--yes`: nothing is asked.
+    pub yes: bool,
     /// `--nix`
     pub nix: Option<Utf8PathBuf>,
 }
@@ -207,8 +209,13 @@ impl Context {
         let mut monitor = Monitor::default();
         let mut logs = Logs::new(self.state().join("logs"));
         let ui = &mut self.ui;
-        let command =
-            Command { program: &program, args: &args, dir: &self.workspace.root, env: &self.host.env };
+        let command = Command {
+            program: &program,
+            args: &args,
+            dir: &self.workspace.root,
+            env: &self.host.env,
+            input: &[],
+        };
         let exit = process::run(&command, &self.interrupt, &mut |event| {
             let now = Instant::now();
             if let Some(change) = monitor.event(event, now) {
@@ -256,6 +263,18 @@ impl Context {
     #[must_use]
     pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
         logs::path(&self.state().join("logs"), &failure.drv)
+    }
+
+    /// Asks before something is done that cannot be undone. `--yes` answers for the user.
+    ///
+    /// # Errors
+    /// When nobody is there to answer.
+    pub fn confirm(&mut self, question: &str) -> anyhow::Result<bool> {
+        if self.globals.yes {
+            return Ok(true);
+        }
+        let answer = self.ui.ask(&format!("{question} [y/N]"), "say `--yes`", &self.interrupt)?;
+        Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
     }
 
     /// Tells a result in the middle of a task, and whether it is good.
@@ -358,31 +377,4 @@ fn url_path(path: &Utf8Path) -> String {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"/-._~+@:,".contains(&it);
     let encode = |it: u8| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") };
     path.as_str().bytes().map(encode).collect()
-}
-
-/// Makes a directory and those above it.
-///
-/// # Errors
-/// With the path in the message.
-pub fn create_dir(dir: &Utf8Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot create `{dir}`"))
-}
-
-/// Replaces a file as a whole: nobody ever sees half of it. Its mode stays.
-///
-/// # Errors
-/// With the path in the message; the old file is then still there.
-pub fn write_atomic(path: &Utf8Path, content: &[u8]) -> anyhow::Result<()> {
-    let temporary = Utf8PathBuf::from(format!("{path}.{}.tmp", std::process::id()));
-    if let Some(dir) = path.parent() {
-        create_dir(dir)?;
-    }
-    std::fs::write(&temporary, content)
-        .and_then(|()| match path.metadata() {
-            Ok(old) => std::fs::set_permissions(&temporary, old.permissions()),
-            Err(_) => Ok(()),
-        })
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
-        .with_context(|| format!("cannot write `{path}`"))
 }

@@ -93,6 +93,21 @@ impl Host {
         dirs.map(|it| Utf8Path::new(it).join(program)).find(|it| is_executable(it))
     }
 
+    /// The program of that name in the directory of this one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn beside(&self, program: &str) -> anyhow::Result<Utf8PathBuf> {
+        let own = std::env::current_exe().context("cannot find this program")?;
+        let own = Utf8PathBuf::from_path_buf(own)
+            .map_err(|it| anyhow::anyhow!("the path of this program is not UTF-8: {}", it.display()))?;
+        let path = own.with_file_name(program);
+        if !is_executable(&path) {
+            bail!("`{path}` is missing; install it beside `{own}`");
+        }
+        Ok(path)
+    }
+
     /// The platform that this machine builds for.
     #[must_use]
     pub fn system(&self) -> System {

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::host::System;
 use crate::nix::store_path::StorePath;
 use crate::plan::{self, Settings, question};

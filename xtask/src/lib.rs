@@ -2,7 +2,9 @@
 
 pub mod alejandra4;
 pub mod cli;
+pub mod companion;
 pub mod context;
+pub mod files;
 pub mod format;
 pub mod hints;
 pub mod host;

@@ -274,7 +274,7 @@ fn link_one(
     }
     if !points_to(&root, path.as_str()) {
         if let Some(dir) = root.parent() {
-            crate::context::create_dir(dir)?;
+            crate::files::create_dir(dir)?;
         }
         let step = Step::Root { path: path.to_string(), link: root.clone() };
         let call = cx.call(&step, &Settings::default())?;
@@ -295,7 +295,7 @@ fn points_to(link: &Utf8Path, target: &str) -> bool {
 fn replace_link(link: &Utf8Path, target: &Utf8Path) -> anyhow::Result<()> {
     let temporary = Utf8PathBuf::from(format!("{link}.{}.tmp", std::process::id()));
     if let Some(dir) = link.parent() {
-        crate::context::create_dir(dir)?;
+        crate::files::create_dir(dir)?;
     }
     std::os::unix::fs::symlink(target, &temporary)
         .and_then(|()| fs::rename(&temporary, link))

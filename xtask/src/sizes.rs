@@ -6,7 +6,8 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
 

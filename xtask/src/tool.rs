@@ -83,7 +83,7 @@ impl Tool {
         let (program, args) = self.words(cx, args)?;
         cx.ui.command(&CommandLine(program.as_str(), &args));
         let dir: &Utf8Path = &cx.host.cwd;
-        let command = Command { program: &program, args: &args, dir, env: &cx.host.env };
+        let command = Command { program: &program, args: &args, dir, env: &cx.host.env, input: &[] };
         let mut talk = Vec::new();
         let verbose = cx.ui.style().verbose;
         let ui = &cx.ui;

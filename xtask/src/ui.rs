@@ -4,9 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
 
 use crate::monitor::{Change, Monitor};
+use crate::nix::process::Interrupt;
 use crate::plan::CommandLine;
 use crate::report::{Report, seconds};
 use bars::Bars;
@@ -124,6 +128,49 @@ impl Ui {
     pub fn draw(&mut self, monitor: &Monitor, now: Instant) {
         if let Some(bars) = &mut self.bars {
             bars.draw(monitor, now);
+        }
+    }
+
+    /// What is going on, in a line that is replaced by the next one; only on a terminal.
+    pub fn progress(&mut self, text: &str) {
+        if let Some(bars) = &mut self.bars {
+            bars.show(text);
+        }
+    }
+
+    /// Whether [`Ui::progress`] is seen; who does not see it is told by lines, now and then.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.bars.is_some()
+    }
+
+    /// Asks for a line. `instead` is what to type where nobody can be asked.
+    ///
+    /// # Errors
+    /// When there is no terminal, the user ends the input, or wants us to stop.
+    pub fn ask(&mut self, question: &str, instead: &str, interrupt: &Interrupt) -> anyhow::Result<String> {
+        self.clear();
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            bail!("{question} Nobody can be asked without a terminal; {instead}");
+        }
+        drop(write!(std::io::stderr(), "{question} "));
+        let (sender, line) = channel();
+        // Ctrl-C does not end a read: it is left to wait, and ends with the process.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            // Who has been interrupted does not listen any more.
+            drop(sender.send(read.map(|size| (size > 0).then_some(line))));
+        });
+        loop {
+            match line.recv_timeout(Duration::from_millis(50)) {
+                Ok(line) => {
+                    let line = line.context("cannot read the answer")?;
+                    return Ok(line.context("no answer")?.trim().to_owned());
+                }
+                Err(_) if interrupt.signal().is_some() => bail!("interrupted"),
+                Err(_) => {}
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The workspace on disk: where its root is, what its manifest says, which flakes it has.
 
+mod aleph_settings;
 mod checked_text;
 mod conflict;
 mod find_flakes;
@@ -210,7 +211,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
             "#]],
         );
     }

@@ -28,6 +28,8 @@ pub struct Command<'a> {
     pub args: &'a [String],
     pub dir: &'a Utf8Path,
     pub env: &'a BTreeMap<OsString, OsString>,
+    /// What it reads from its stdin.
+    pub input: &'a [u8],
 }
 
 /// How a child ended.
@@ -77,7 +79,7 @@ impl Interrupt {
     }
 }
 
-/// Runs a child to its end. Its stdin is empty, its stdout is returned, its stderr becomes events.
+/// Runs a child to its end. Its stdout is returned, its stderr becomes events.
 ///
 /// # Errors
 /// When it cannot be started or read. A child that fails is not an error here: see [`Exit`].
@@ -114,7 +116,7 @@ fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
     duct::cmd(command.program.as_std_path(), command.args)
         .dir(command.dir)
         .full_env(command.env)
-        .stdin_null()
+        .stdin_bytes(command.input)
         // The log is read as it comes; what duct calls stderr is then the child's stdout, read at the end.
         .stdout_stderr_swap()
         .stderr_capture()
@@ -210,7 +212,8 @@ mod tests {
     fn sh_with(script: &str, interrupt: &Interrupt, listen: &mut dyn FnMut(&Event)) -> Exit {
         let args = ["-c".to_owned(), script.to_owned()];
         let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
-        let command = Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env };
+        let command =
+            Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
         run(&command, interrupt, listen).unwrap()
     }
 
@@ -253,7 +256,8 @@ mod tests {
     #[test]
     fn a_missing_program_is_named() {
         let env = BTreeMap::new();
-        let command = Command { program: "/no/such/nix".into(), args: &[], dir: "/".into(), env: &env };
+        let command =
+            Command { program: "/no/such/nix".into(), args: &[], dir: "/".into(), env: &env, input: &[] };
         let error = run(&command, &Interrupt(Arc::default()), &mut |_| ()).unwrap_err();
         assert!(format!("{error:#}").starts_with("cannot run `/no/such/nix`: "), "{error:#}");
     }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::environment::Environment;
 use super::files::files;
-use crate::context::write_atomic;
+use crate::files::write_atomic;
 use crate::nix::Nix;
 use crate::revision;
 use crate::workspace::Workspace;

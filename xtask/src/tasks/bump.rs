@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 use serde_json::json;
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::format;
 use crate::locks::bump::{self, Trouble};
 use crate::locks::changes::{self, Change};

@@ -90,7 +90,7 @@ impl Shell {
             return Ok(environment);
         }
         if let Some(dir) = memory.profile.parent() {
-            crate::context::create_dir(dir)?;
+            crate::files::create_dir(dir)?;
         }
         let step = Step::DevEnv { installable: place.installable.clone(), profile: memory.profile.clone() };
         let settings = cx.settings(&[place.flake], &[])?;

@@ -41,6 +41,10 @@ impl Bars {
         if builds.len() > ROWS {
             lines.push(format!("and {} more", builds.len() - ROWS));
         }
+        self.show(&lines.join("\n    "));
+    }
+
+    pub(super) fn show(&mut self, text: &str) {
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
             bar.set_style(
@@ -49,7 +53,7 @@ impl Bars {
             );
             bar
         });
-        bar.set_message(lines.join("\n    "));
+        bar.set_message(text.to_owned());
         bar.tick();
     }
 

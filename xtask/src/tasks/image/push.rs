@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::build::Build;
 use super::{Made, Source};
-use crate::context::{Context, create_dir, write_atomic};
+use crate::context::Context;
+use crate::files::{create_dir, write_atomic};
 use crate::image::{Format, Image};
 use crate::plan::{CommandLine, quoted};
 use crate::report::{Report, Table, bytes};

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use camino::Utf8PathBuf;
 use serde_json::json;
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::format;
 use crate::locks::{self, Finding, Repair, State, calendar};
 use crate::nix_edit;

@@ -6,7 +6,8 @@ use anyhow::bail;
 use camino::Utf8PathBuf;
 use serde_json::json;
 
-use crate::context::{Context, write_atomic};
+use crate::context::Context;
+use crate::files::write_atomic;
 use crate::locks::{self, calendar, graph, status};
 use crate::report::Report;
 

@@ -1,0 +1,94 @@
+//! A program of this repository that only some verbs need, in a crate of its own: it is compiled when it is first
+//! used, so that nobody who only builds waits for it.
+//!
+//! What it is to do comes on its stdin, as JSON. What happens goes to its stderr, a JSON object in each line; what
+//! came of it to its stdout. So a companion can run as another user, and is stopped like any child.
+
+use anyhow::Context as _;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use xshell::cmd;
+
+use crate::context::Context;
+use crate::nix::event::Event;
+use crate::nix::process::{self, Command, Exit};
+use crate::plan::CommandLine;
+
+#[derive(Debug, Clone)]
+pub struct Companion {
+    /// The name of its crate and of its program.
+    name: &'static str,
+    program: Utf8PathBuf,
+}
+
+/// A line that cargo prints under `--message-format=json`.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<Utf8PathBuf>,
+}
+
+impl Companion {
+    /// Finds the program, or compiles it: from the source of this very binary, or else beside it.
+    ///
+    /// # Errors
+    /// When it does not compile, or is nowhere to be found.
+    pub fn ready(cx: &Context, name: &'static str) -> anyhow::Result<Companion> {
+        let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        if !manifest.exists() {
+            let program = cx.host.beside(name)?;
+            return Ok(Companion { name, program });
+        }
+        let cargo = cx.host.env("CARGO").unwrap_or("cargo");
+        let _here = cx.sh.push_dir(env!("CARGO_MANIFEST_DIR"));
+        let sh = &cx.sh;
+        // Cargo itself says on stderr what it compiles, and why it cannot.
+        let build =
+            cmd!(sh, "{cargo} build --locked --package {name} --message-format=json-render-diagnostics");
+        let build = if cx.ui.style().verbose { build } else { build.arg("--quiet") };
+        let told = build.quiet().read().with_context(|| format!("cannot compile {name}"))?;
+        let programs = told.lines().filter_map(|it| serde_json::from_str::<Artifact>(it).ok());
+        let program = programs.filter_map(|it| it.executable).next_back();
+        Ok(Companion { name, program: program.with_context(|| format!("cargo made no program of {name}"))? })
+    }
+
+    /// Runs it as the user, or through a program that comes before it on the command line, such as `sudo`. Its
+    /// lines that are no `E` are shown as they are.
+    ///
+    /// # Errors
+    /// When it cannot be run. That it failed is in the [`Exit`].
+    pub fn run<E: DeserializeOwned>(
+        &self,
+        cx: &mut Context,
+        through: &[&str],
+        args: &[String],
+        job: &[u8],
+        listen: &mut dyn FnMut(&mut Context, Told<E>),
+    ) -> anyhow::Result<Exit> {
+        let mut words: Vec<String> = through.iter().map(|it| (*it).to_owned()).collect();
+        words.push(self.program.to_string());
+        words.extend_from_slice(args);
+        let (program, args) = (Utf8PathBuf::from(words.remove(0)), words);
+        cx.ui.command(&CommandLine(program.as_str(), &args));
+        let (dir, env, interrupt) = (cx.host.cwd.clone(), cx.host.env.clone(), cx.interrupt.clone());
+        let command = Command { program: &program, args: &args, dir: &dir, env: &env, input: job };
+        let exit = process::run(&command, &interrupt, &mut |event| match event {
+            Event::Plain(line) => match serde_json::from_str(line) {
+                Ok(event) => listen(cx, Told::Event(event)),
+                Err(_) => cx.ui.status(line),
+            },
+            Event::Tick => listen(cx, Told::Tick),
+            _ => {}
+        });
+        cx.ui.clear();
+        exit.with_context(|| format!("cannot run {}", self.name))
+    }
+}
+
+/// What a companion says while it runs.
+#[derive(Debug)]
+pub enum Told<E> {
+    Event(E),
+    /// Ten times a second, to draw by.
+    Tick,
+}
