@@ -260,9 +260,8 @@ fn files() {
             broken.push(format!("{path}: a name that says nothing"));
         }
         let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
-        let ours = path.starts_with("xtask/src")
-            || path.starts_with("xtask/tests")
-            || path.starts_with("xtask/examples");
+        // Companions are crates beside ours: `xtask-…`.
+        let ours = path.starts_with("xtask");
         let is_code =
             !path.contains("/fixtures/") && ((ours && path.ends_with(".rs")) || path.ends_with(".nix"));
         let lines = text.lines().count();
