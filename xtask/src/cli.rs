@@ -19,6 +19,7 @@ use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -75,6 +76,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Size(Size),
     Ci(Ci),
 }
 
@@ -98,6 +100,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

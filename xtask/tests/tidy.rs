@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("format", &[]),
     ("image", &["revision"]),
+    ("closure", &["nix", "report"]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
     ("nix_edit", &["workspace"]),
