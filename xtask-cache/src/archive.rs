@@ -24,7 +24,7 @@ pub enum Problem {
 pub fn check(reader: Box<dyn Read>, info: &NarInfo) -> Checked {
     let mut counted = Counted { inner: reader, hasher: Hasher::default(), read: 0 };
     let unpacked = match info.compression.as_str() {
-        "zstd" => unpack(&mut counted, |it| zstd::Decoder::new(it)),
+        "zstd" => unpack(&mut counted, zstd::Decoder::new),
         "xz" => unpack(&mut counted, |it| Ok(liblzma::read::XzDecoder::new_multi_decoder(it))),
         "none" => hash::of_reader(&mut counted).map(Some),
         _ => Ok(None),
