@@ -12,6 +12,7 @@ use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
+use crate::tasks::cache::Cache;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
@@ -75,6 +76,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Cache(Cache),
     Ci(Ci),
 }
 
@@ -98,6 +100,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Cache(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

@@ -30,6 +30,11 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
+    /// The same for all that paths need at run time, with themselves.
+    Closure {
+        paths: Vec<String>,
+        name_format: bool,
+    },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
         installable: String,
@@ -122,12 +127,9 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format } => {
-                argv.push(["path-info", "--json"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push(paths)
+            Step::PathInfo { paths, name_format } => path_info(&mut argv, paths, *name_format),
+            Step::Closure { paths, name_format } => {
+                path_info(&mut argv, paths, *name_format).push(["--recursive"])
             }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
@@ -167,9 +169,20 @@ impl Step {
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
+        let paths = matches!(
+            self,
+            Step::Root { .. } | Step::PathInfo { .. } | Step::Closure { .. } | Step::Exec { .. }
+        );
         !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
     }
+}
+
+fn path_info<'a>(argv: &'a mut Argv, paths: &[String], name_format: bool) -> &'a mut Argv {
+    argv.push(["path-info", "--json"]);
+    if name_format {
+        argv.push(["--json-format", "1"]);
+    }
+    argv.push(paths)
 }
 
 impl Build {
@@ -202,7 +215,7 @@ impl fmt::Display for Step {
             Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

@@ -1,6 +1,7 @@
 //! The workspace on disk: where its root is, what its manifest says, which flakes it has.
 
 mod aleph_settings;
+mod cache_settings;
 mod checked_text;
 mod conflict;
 mod find_flakes;
@@ -27,6 +28,7 @@ use std::fs;
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::cache_settings::CacheSettings;
 pub use self::flake::Flake;
 pub use self::flake_source::{FlakeSource, InputSource};
 pub use self::lock::Lock;

@@ -118,7 +118,8 @@ fn where_there_are_none_all_that_was_tried_is_told() {
           - profile `default`: there is no ~/.aws/config and no ~/.aws/credentials
           - the container: `http://elsewhere.example/x` is neither https nor the container's own
           - the machine: AWS_EC2_METADATA_DISABLED is set
-        set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`"#]].assert_eq(&said(&[
+        set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`"#]]
+    .assert_eq(&said(&[
         ("HOME", "/nonexistent"),
         ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://elsewhere.example/x"),
