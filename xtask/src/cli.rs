@@ -12,6 +12,7 @@ use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
+use crate::tasks::cache::Cache;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
@@ -77,6 +78,7 @@ enum Task {
     Bump(Bump),
     Image(Image),
     Size(Size),
+    Cache(Cache),
     Ci(Ci),
 }
 
@@ -101,6 +103,7 @@ impl Task {
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
+            Task::Cache(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

@@ -4,6 +4,10 @@
 //! What it is to do comes on its stdin, as JSON. What happens goes to its stderr, a JSON object in each line; what
 //! came of it to its stdout. So a companion can run as another user, and is stopped like any child.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
@@ -14,6 +18,9 @@ use crate::context::Context;
 use crate::nix::event::Event;
 use crate::nix::process::{self, Command, Exit};
 use crate::plan::CommandLine;
+
+/// How often who listens hears [`Told::Tick`].
+const TICK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub struct Companion {
@@ -81,6 +88,61 @@ impl Companion {
             _ => {}
         });
         cx.ui.clear();
+        exit.with_context(|| format!("cannot run {}", self.name))
+    }
+}
+
+/// A companion that runs beside us.
+#[derive(Debug)]
+pub struct Background {
+    name: &'static str,
+    thread: JoinHandle<anyhow::Result<Exit>>,
+    lines: Receiver<String>,
+}
+
+impl Companion {
+    /// Starts it beside us. It is stopped as we are.
+    #[must_use]
+    pub fn start(&self, cx: &Context, args: &[String], job: Vec<u8>) -> Background {
+        cx.ui.command(&CommandLine(self.program.as_str(), args));
+        let (program, args) = (self.program.clone(), args.to_vec());
+        let (dir, env, interrupt) = (cx.host.cwd.clone(), cx.host.env.clone(), cx.interrupt.clone());
+        let (sender, lines) = channel();
+        let thread = std::thread::spawn(move || {
+            let command = Command { program: &program, args: &args, dir: &dir, env: &env, input: &job };
+            process::run(&command, &interrupt, &mut |event| {
+                if let Event::Plain(line) = event {
+                    // Who waits for the end only does not listen.
+                    drop(sender.send(line.clone()));
+                }
+            })
+        });
+        Background { name: self.name, thread, lines }
+    }
+}
+
+impl Background {
+    /// Waits for its end, and hands on all that it has said and says.
+    ///
+    /// # Errors
+    /// When it could not be run.
+    pub fn end<E: DeserializeOwned>(
+        self,
+        cx: &mut Context,
+        listen: &mut dyn FnMut(&mut Context, Told<E>),
+    ) -> anyhow::Result<Exit> {
+        loop {
+            match self.lines.recv_timeout(TICK) {
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(event) => listen(cx, Told::Event(event)),
+                    Err(_) => cx.ui.status(&line),
+                },
+                Err(RecvTimeoutError::Timeout) => listen(cx, Told::Tick),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        cx.ui.clear();
+        let exit = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         exit.with_context(|| format!("cannot run {}", self.name))
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod alejandra4;
+pub mod cache;
 pub mod cli;
 pub mod closure;
 pub mod companion;

@@ -30,10 +30,9 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
-    /// Every path that a path needs at run time, with sizes and references.
+    /// The same for all that paths need at run time, with themselves.
     Closure {
-        path: String,
-        /// As for [`Step::PathInfo`].
+        paths: Vec<String>,
         name_format: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
@@ -128,19 +127,9 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format } => {
-                argv.push(["path-info", "--json"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push(paths)
-            }
-            Step::Closure { path, name_format } => {
-                argv.push(["path-info", "--json", "--recursive"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push([path])
+            Step::PathInfo { paths, name_format } => path_info(&mut argv, paths, *name_format),
+            Step::Closure { paths, name_format } => {
+                path_info(&mut argv, paths, *name_format).push(["--recursive"])
             }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
@@ -188,6 +177,14 @@ impl Step {
     }
 }
 
+fn path_info<'a>(argv: &'a mut Argv, paths: &[String], name_format: bool) -> &'a mut Argv {
+    argv.push(["path-info", "--json"]);
+    if name_format {
+        argv.push(["--json-format", "1"]);
+    }
+    argv.push(paths)
+}
+
 impl Build {
     fn argv<'a>(&self, argv: &'a mut Argv) -> &'a mut Argv {
         argv.push(["build", "--json", "--no-link"]).push(&self.installables);
@@ -218,8 +215,7 @@ impl fmt::Display for Step {
             Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } => f.write_str("nix path-info"),
-            Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
+            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

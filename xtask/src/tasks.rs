@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod bump;
+pub mod cache;
 pub mod check;
 pub mod ci;
 pub mod fmt;

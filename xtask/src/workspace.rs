@@ -1,6 +1,7 @@
 //! The workspace on disk: where its root is, what its manifest says, which flakes it has.
 
 mod aleph_settings;
+mod cache_settings;
 mod checked_text;
 mod find_flakes;
 pub mod flake;
@@ -24,6 +25,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use flake_lock::{Lock, Reference};
 
+pub use self::cache_settings::CacheSettings;
 pub use self::flake::Flake;
 pub use self::flake_source::FlakeSource;
 pub use self::input_source::InputSource;

@@ -3,6 +3,8 @@
 use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 
+use crate::cache::pusher::{self, Summary, Watcher};
+use crate::cache::{Destination, closure, last_build};
 use crate::context::Context;
 use crate::host::System;
 use crate::outcome::{self, Outcome};
@@ -40,6 +42,9 @@ pub struct Build {
     /// Builds at once; Nix decides by default
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<u32>,
+    /// Push each output to the cache as soon as it is built; see `cache push`
+    #[arg(long)]
+    pub push: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     pub nix_options: Vec<String>,
@@ -53,9 +58,24 @@ impl Build {
             self.plan(cx, &selected)?;
             return Ok(Report::done());
         }
-        let mut outcome = self.build(cx, selected)?;
+        let destination = if self.push { Some(Destination::of(cx, None, None)?) } else { None };
+        // Whatever becomes of the push, the build is what it is.
+        let watcher = destination.as_ref().and_then(|it| match Watcher::start(cx, it) {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                cx.ui.warning(&format!("nothing is pushed: {error:#}"));
+                None
+            }
+        });
+        let outcome = self.build(cx, selected);
+        let pushed = watcher.map(|it| it.end(cx));
+        let mut outcome = outcome?;
         if !self.no_link {
             outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
+        }
+        last_build::remember(cx, &outcome)?;
+        if let (Some(destination), Some(pushed)) = (destination, pushed) {
+            push_rest(cx, &outcome, &destination, pushed);
         }
         Ok(outcome.report(cx))
     }
@@ -102,6 +122,26 @@ impl Build {
         let sound = selected.iter().any(|it| it.package.is_ok());
         let call = if sound { Some(cx.call(&step, &settings)?) } else { None };
         Outcome::of(cx, selected, call)
+    }
+}
+
+/// Tells what was pushed while it was built, and pushes what was there before.
+fn push_rest(cx: &mut Context, outcome: &Outcome, to: &Destination, pushed: anyhow::Result<Summary>) {
+    let go_on = pushed.as_ref().is_ok_and(Summary::ok);
+    tell_push(cx, pushed);
+    let paths = last_build::outputs(outcome);
+    if go_on && !paths.is_empty() {
+        let rest = closure(cx, &paths).and_then(|it| pusher::push(cx, to, &it, false));
+        tell_push(cx, rest);
+    }
+}
+
+fn tell_push(cx: &mut Context, summary: anyhow::Result<Summary>) {
+    match summary {
+        Ok(summary) if summary.ok() && summary.pushed.is_empty() => {}
+        Ok(summary) if summary.ok() => cx.ui.status(&summary.line()),
+        Ok(summary) => cx.ui.warning(&format!("not all was pushed:\n{}", summary.troubles(cx).join("\n"))),
+        Err(error) => cx.ui.warning(&format!("not all was pushed: {error:#}")),
     }
 }
 

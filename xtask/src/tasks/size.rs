@@ -194,7 +194,7 @@ fn closure(cx: &mut Context, path: &StorePath) -> anyhow::Result<Closure> {
         bail!("`{path}` is not in this store; build it, or fetch it with `nix-store --realise {path}`");
     }
     let name_format = cx.nix()?.names_json_format();
-    let step = Step::Closure { path: path.to_string(), name_format };
+    let step = Step::Closure { paths: vec![path.to_string()], name_format };
     let answer: BTreeMap<String, Value> = cx.query(&step, &Settings::default())?;
     let mut infos = BTreeMap::new();
     for (key, info) in answer {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use glob::{Pattern, PatternError};
+use serde::Deserialize as _;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::registry::Registry;
@@ -16,6 +17,15 @@ pub(super) fn globs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
 /// Public keys as Nix writes them.
 pub(super) fn public_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     deserializer.deserialize_seq(Texts(check_public_key))
+}
+
+/// A level of zstd. Those above 19 need as much memory to read as to write.
+pub(super) fn compression_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let level = i32::deserialize(deserializer)?;
+    if (1..=19).contains(&level) {
+        return Ok(level);
+    }
+    Err(de::Error::custom(format!("`{level}` is no level of zstd here: those are 1 (quick) to 19 (small)")))
 }
 
 /// A version of Nix.

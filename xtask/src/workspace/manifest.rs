@@ -5,7 +5,8 @@ use camino::Utf8Path;
 use serde::Deserialize;
 
 use super::aleph_settings::AlephSettings;
-use super::checked_text::{globs, public_keys, version};
+use super::cache_settings::CacheSettings;
+use super::checked_text::{globs, version};
 use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
@@ -29,7 +30,7 @@ pub struct Manifest {
     pub source: Option<String>,
     /// The Nix that is used, and how.
     pub nix: NixSettings,
-    /// The binary caches that this workspace trusts.
+    /// The binary caches that this workspace trusts, and the one that it fills.
     pub cache: CacheSettings,
     /// The dev shell.
     pub shell: ShellSettings,
@@ -54,19 +55,6 @@ pub struct NixSettings {
     pub sandbox: bool,
     /// Seconds to wait for a binary cache before going on without it.
     pub connect_timeout: u32,
-}
-
-/// The binary caches that this workspace trusts. A flake's own `nixConfig` is accepted only when it names the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CacheSettings {
-    /// URLs of the caches.
-    pub substituters: Vec<String>,
-    /// The public keys that the caches sign with, as `name:base64`.
-    #[serde(deserialize_with = "public_keys")]
-    #[cfg_attr(test, schemars(with = "Vec<String>"))]
-    pub public_keys: Vec<String>,
 }
 
 /// The dev shell.

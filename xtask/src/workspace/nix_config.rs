@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::cache_settings::CacheSettings;
 use super::flake_source::FlakeSource;
-use super::manifest::CacheSettings;
 use super::nix_value::NixConfigValue;
 
 /// What accepting a flake's `nixConfig` would mean.
@@ -112,6 +112,7 @@ mod tests {
         let manifest = CacheSettings {
             substituters: vec!["https://cache.nixos.org".to_owned(), "https://elodin.example".to_owned()],
             public_keys: vec!["elodin-1:AAAA".to_owned()],
+            ..CacheSettings::default()
         };
         expect.assert_eq(&match config_differences(&source, &manifest) {
             ConfigVerdict::None => "none".to_owned(),

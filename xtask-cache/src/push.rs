@@ -1,0 +1,201 @@
+//! Pushes a closure, so that a reader never sees a hole: a narinfo comes after its archive and after the narinfos of
+//! all that it refers to, whenever we die.
+
+mod archive;
+mod engine;
+mod order;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use engine::{Engine, Outcome};
+
+use crate::bucket::{Access, Bucket, Content, Patience};
+use crate::failure::{Failure, Kind};
+use crate::job::{Event, PathInfo, Plan, Progress, PushJob, PushedPath, Summary};
+use crate::keys::SecretKey;
+use crate::lookup;
+use crate::machine::Machine;
+use crate::narinfo::{STORE, hash_part};
+use crate::staging::Staging;
+
+/// Bytes of archives that we count on in a second when we compare with the end of the credentials: 10 MB.
+const SLOW: u64 = 10_000_000;
+/// How often it is told how far a push is.
+const TICK: Duration = Duration::from_millis(200);
+const CACHE_INFO: &str = "nix-cache-info";
+
+/// Pushes what the cache lacks. What went wrong is in the summary.
+///
+/// # Errors
+/// When the push cannot begin: no key, no credentials, no cache.
+pub fn push(
+    job: &PushJob,
+    machine: &Machine,
+    patience: Patience,
+    tell: &mut dyn FnMut(Event),
+) -> anyhow::Result<Summary> {
+    let key = SecretKey::read(&job.key_file)?;
+    for path in job.paths.keys() {
+        anyhow::ensure!(
+            hash_part(path).is_some(),
+            "`{path}` is no path of {STORE}; its hash would mean nothing elsewhere"
+        );
+    }
+    let bucket = Bucket::open(&job.to, Access::Write, machine, patience, job.jobs.max(lookup::AT_ONCE))?;
+    let has_info = check_cache(&bucket)?;
+    let (plan, missing) = plan(job, &bucket, machine, patience, tell)?;
+    tell(Event::Plan(plan.clone()));
+    let mut summary = Summary { plan, ..Summary::default() };
+    if job.dry_run {
+        let planned = missing.iter().map(|(path, info)| PushedPath {
+            path: (*path).to_owned(),
+            nar_size: info.nar_size,
+            file_size: 0,
+        });
+        summary.planned = planned.collect();
+        return Ok(summary);
+    }
+    warn_of_expiry(&bucket, summary.plan.bytes, machine, tell);
+    if !has_info {
+        let text = format!("StoreDir: {STORE}\nWantMassQuery: 1\n");
+        bucket.put(CACHE_INFO, Content::bytes(text.as_bytes()))?;
+    }
+    if missing.is_empty() {
+        return Ok(summary);
+    }
+    let staging = Staging::open(&job.staging.dir, &job.to)?;
+    let outcome = run(job, &bucket, &key, &staging, missing, tell);
+    summary.pushed = outcome.pushed;
+    summary.failed = outcome.failed;
+    summary.error = outcome.fatal.map(|it| it.text);
+    summary.sent = bucket.sent();
+    summary.retries = bucket.retries();
+    if summary.ok() {
+        staging.finish()?;
+    }
+    Ok(summary)
+}
+
+/// Whether the cache says that it is one. One for another store is refused.
+fn check_cache(bucket: &Bucket) -> Result<bool, Failure> {
+    let Some(text) = bucket.get(CACHE_INFO)? else { return Ok(false) };
+    let text = String::from_utf8_lossy(&text);
+    let store = text.lines().find_map(|it| it.strip_prefix("StoreDir:")).map(str::trim);
+    match store {
+        Some(STORE) => Ok(true),
+        Some(other) => Err(Failure::new(
+            Kind::Other,
+            format!("`{}` is a cache for the store {other}, not for {STORE}", bucket.url),
+        )),
+        None => Err(Failure::new(
+            Kind::Other,
+            format!("`{}` has a nix-cache-info that names no store", bucket.url),
+        )),
+    }
+}
+
+type Missing<'a> = Vec<(&'a str, &'a PathInfo)>;
+
+fn plan<'a>(
+    job: &'a PushJob,
+    bucket: &Bucket,
+    machine: &Machine,
+    patience: Patience,
+    tell: &mut dyn FnMut(Event),
+) -> Result<(Plan, Missing<'a>), Failure> {
+    let all: Vec<&str> = job.paths.keys().map(String::as_str).collect();
+    let there = lookup::present(bucket, &all)?;
+    let mut missing: BTreeSet<String> = all.iter().map(|it| (*it).to_owned()).collect();
+    missing.retain(|it| !there.contains(it));
+    let mut upstream = 0;
+    for url in &job.upstream {
+        if missing.is_empty() {
+            break;
+        }
+        let quick = Patience { total: Duration::from_secs(10), ..patience };
+        let served = Bucket::open(url, Access::Read, machine, quick, lookup::AT_ONCE)
+            .and_then(|it| lookup::upstream(&it, &missing, &job.paths));
+        match served {
+            Ok(served) => {
+                upstream += served.len();
+                missing.retain(|it| !served.contains(it));
+            }
+            Err(failure) => tell(Event::Warning {
+                text: format!("cannot ask `{url}` what it serves, so all of it is pushed: {failure}"),
+            }),
+        }
+    }
+    let missing: Missing<'a> =
+        job.paths.iter().filter(|it| missing.contains(it.0)).map(|it| (it.0.as_str(), it.1)).collect();
+    let plan = Plan {
+        push: missing.len(),
+        bytes: missing.iter().map(|it| it.1.nar_size).sum(),
+        there: there.len(),
+        upstream,
+        who: bucket.who(),
+    };
+    Ok((plan, missing))
+}
+
+fn warn_of_expiry(bucket: &Bucket, bytes: u64, machine: &Machine, tell: &mut dyn FnMut(Event)) {
+    let Some(end) = bucket.expires() else { return };
+    let left = end.duration_since((machine.now)()).unwrap_or_default();
+    if left.as_secs() < bytes / SLOW {
+        let who = bucket.who().unwrap_or_default();
+        let minutes = left.as_secs() / 60;
+        let text = format!(
+            "the credentials ({who}) end in {minutes} min, maybe before all is pushed; the next push would go on"
+        );
+        tell(Event::Warning { text });
+    }
+}
+
+fn run(
+    job: &PushJob,
+    bucket: &Bucket,
+    key: &SecretKey,
+    staging: &Staging,
+    missing: Missing<'_>,
+    tell: &mut dyn FnMut(Event),
+) -> Outcome {
+    let (sender, events) = channel();
+    let total: u64 = missing.iter().map(|it| it.1.nar_size).sum();
+    let mut progress = Progress { of: missing.len(), total, ..Progress::default() };
+    let engine = Engine::new(job, bucket, key, staging, missing, sender);
+    let (read, arrived) = (engine.read.clone(), engine.arrived.clone());
+    std::thread::scope(|scope| {
+        let engine = scope.spawn(move || engine.run());
+        follow(&events, tell, &mut |pushed| {
+            progress.paths += usize::from(pushed);
+            // A path may be read more than once, where there was no room.
+            let done =
+                u64::midpoint(read.load(Ordering::Relaxed).min(total), arrived.load(Ordering::Relaxed));
+            progress.done = done.min(total);
+            progress.sent = bucket.sent();
+            progress.clone()
+        });
+        engine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Hands on what happens, and five times a second how far it is.
+fn follow(events: &Receiver<Event>, tell: &mut dyn FnMut(Event), progress: &mut dyn FnMut(bool) -> Progress) {
+    let mut told = Instant::now();
+    loop {
+        match events.recv_timeout(TICK) {
+            Ok(event) => {
+                progress(matches!(event, Event::Pushed { .. }));
+                tell(event);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if told.elapsed() >= TICK {
+            tell(Event::Progress(progress(false)));
+            told = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The binary cache that this workspace fills: what the manifest says of it, and who does the work, `xtask-cache`.
+
+pub mod last_build;
+pub mod pusher;
+
+use anyhow::{Context as _, bail};
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::host::Os;
+use crate::nix::store_path::StorePath;
+use crate::plan::{Settings, Step};
+
+/// Says where the signing key is, before the manifest does.
+pub const KEY_VARIABLE: &str = "XTASK_CACHE_KEY_FILE";
+/// Requests at once. On S3 most of the time is waiting.
+pub const JOBS: usize = 16;
+
+/// Where to push to, and how.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub url: String,
+    pub key_file: Utf8PathBuf,
+    pub jobs: usize,
+}
+
+impl Destination {
+    /// What the manifest and the environment say, with what the command line says instead.
+    ///
+    /// # Errors
+    /// When nobody says where to push to, or which key signs.
+    pub fn of(cx: &Context, to: Option<&str>, jobs: Option<usize>) -> anyhow::Result<Destination> {
+        let settings = &cx.workspace.manifest.cache;
+        let url = to.or(settings.push.as_deref()).context(
+            "there is no cache to push to: set `cache.push` in xtask.toml, such as \"s3://BUCKET?region=REGION\", or say `--to URL`",
+        )?;
+        let key_file = if let Some(file) = cx.host.env(KEY_VARIABLE) {
+            cx.host.cwd.join(file)
+        } else {
+            let file = settings.key_file.as_deref().with_context(|| {
+                format!(
+                    "no key signs what is pushed: set `cache.key-file` in xtask.toml, or {KEY_VARIABLE}; \
+                     `cargo xtask cache keygen NAME` makes one"
+                )
+            })?;
+            in_home(cx, file)?
+        };
+        Ok(Destination { url: url.to_owned(), key_file, jobs: jobs.unwrap_or(JOBS) })
+    }
+
+    /// The job for `xtask-cache push`.
+    ///
+    /// # Errors
+    /// When there is no Nix.
+    pub fn job(&self, cx: &mut Context, paths: &Map<String, Value>, dry_run: bool) -> anyhow::Result<Value> {
+        let settings = cx.workspace.manifest.cache.clone();
+        let staging = match settings.staging_dir.as_deref() {
+            Some(dir) => in_home(cx, dir)?,
+            None => cx.state().join("cache-staging"),
+        };
+        Ok(json!({
+            "to": self.url,
+            "upstream": settings.upstream,
+            "key_file": self.key_file,
+            "level": settings.compression_level,
+            "jobs": self.jobs,
+            "staging": {"dir": staging, "size": u64::from(settings.staging_size) * 1_000_000},
+            "store": cx.nix()?.real("/nix/store"),
+            "case_hack": cx.host.os == Os::MacOs,
+            "dry_run": dry_run,
+            "paths": paths,
+        }))
+    }
+}
+
+/// A path that may begin in the user's home, else in the workspace.
+fn in_home(cx: &Context, path: &str) -> anyhow::Result<Utf8PathBuf> {
+    Ok(match path.strip_prefix("~/") {
+        Some(rest) => cx.host.home()?.join(rest),
+        None => cx.workspace.root.join(path),
+    })
+}
+
+/// What Nix is asked for: all that paths need at run time.
+///
+/// # Errors
+/// When there is no Nix.
+pub fn closure_step(cx: &mut Context, paths: &[StorePath]) -> anyhow::Result<Step> {
+    let name_format = cx.nix()?.names_json_format();
+    Ok(Step::Closure { paths: paths.iter().map(ToString::to_string).collect(), name_format })
+}
+
+/// The closure of valid paths, as Nix prints it.
+///
+/// # Errors
+/// When a path is not valid.
+pub fn closure(cx: &mut Context, paths: &[StorePath]) -> anyhow::Result<Map<String, Value>> {
+    let step = closure_step(cx, paths)?;
+    let mut answer: Map<String, Value> = cx.query(&step, &Settings::default())?;
+    // A newer Nix says more than paths.
+    answer.retain(|path, _| path.starts_with('/'));
+    if let Some((path, _)) = answer.iter().find(|it| it.1.is_null()) {
+        bail!("`{path}` is not in the store; build it first");
+    }
+    Ok(answer)
+}
+
+/// Whether a file would lie in a git work tree, and in which.
+#[must_use]
+pub fn work_tree_of(file: &Utf8Path) -> Option<Utf8PathBuf> {
+    let dir = file.ancestors().skip(1).find(|it| it.exists())?;
+    // A link to a directory in a work tree leads into it.
+    crate::revision::work_tree(&dir.canonicalize_utf8().ok()?)
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask cache push`
+
+use anyhow::{Context as _, bail};
+
+use super::super::build::Build;
+use crate::cache::{Destination, closure, closure_step, last_build, pusher};
+use crate::context::Context;
+use crate::nix::store_path::StorePath;
+use crate::plan::Settings;
+use crate::report::Report;
+
+/// Push what is built, and all that it needs, to the cache
+///
+/// What the cache has already, and what the upstream caches serve, is left out. A push that was stopped goes on where
+/// it was, and a reader never sees a path whose dependencies are missing. Without a name: what the last `build` made.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Push {
+    /// Packages that are built, or paths such as /nix/store/…-name
+    #[arg(value_name = "NAME|PATH")]
+    names: Vec<String>,
+    /// Every package of every flake
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Packages for another system, such as aarch64-linux
+    #[arg(long, value_name = "SYSTEM")]
+    system: Option<String>,
+    /// Where to; by default `cache.push` of xtask.toml
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Requests at once
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+}
+
+impl Push {
+    pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+        let destination = Destination::of(cx, self.to.as_deref(), self.jobs.map(usize::from))?;
+        let paths = self.paths(cx)?;
+        if cx.globals.dry_run {
+            let step = closure_step(cx, &paths)?;
+            cx.planned(&step, &Settings::default())?;
+        }
+        let closure = closure(cx, &paths)?;
+        let summary = pusher::push(cx, &destination, &closure, cx.globals.dry_run)?;
+        Ok(summary.report(cx))
+    }
+
+    /// What is meant, all of it built.
+    fn paths(&self, cx: &mut Context) -> anyhow::Result<Vec<StorePath>> {
+        let (paths, names): (Vec<&String>, Vec<&String>) =
+            self.names.iter().partition(|it| it.starts_with("/nix/store/"));
+        let mut res: Vec<StorePath> = paths.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
+        if self.names.is_empty() && !self.all {
+            res = last_build::recall(cx);
+            if res.is_empty() {
+                bail!(
+                    "nothing was built in this workspace yet; run `cargo xtask build`, or name what to push"
+                );
+            }
+        }
+        if self.all || !names.is_empty() {
+            let names = names.into_iter().cloned().collect();
+            let build = Build { names, all: self.all, system: self.system.clone(), ..Build::default() };
+            for selected in build.select(cx)? {
+                let package = selected.package.as_ref();
+                let package = package.map_err(|it| anyhow::anyhow!("{it}"));
+                let package = package.with_context(|| format!("`{}` cannot be evaluated", selected.name))?;
+                res.extend(package.outs.values().cloned());
+            }
+        }
+        for path in &res {
+            if cx.nix()?.real(path.as_str()).symlink_metadata().is_err() {
+                bail!("`{path}` is not in the store; run `cargo xtask build` first");
+            }
+        }
+        Ok(res)
+    }
+}
