@@ -99,6 +99,8 @@ impl Lab {
         }
     }
 
+    /// The bucket at another address, such as that of a link to it.
+    #[expect(clippy::unused_self, reason = "it is this lab's")]
     pub(crate) fn url_at(&self, address: &str) -> String {
         format!("s3://bkt?endpoint=http://{address}&region=us-east-1")
     }
@@ -216,7 +218,7 @@ pub(crate) fn holes(bucket: &Path) -> Vec<String> {
         match fs::read(bucket.join(&info.url)) {
             Err(error) => res.push(format!("{}: {}: {error}", info.store_path, info.url)),
             Ok(bytes) if Some(Sha256::of(&bytes)) != info.file_hash => {
-                res.push(format!("{}: damaged", info.url))
+                res.push(format!("{}: damaged", info.url));
             }
             Ok(_) => {}
         }

@@ -47,10 +47,10 @@ fn one_of(count: &AtomicUsize) -> bool {
 fn serve(mut client: TcpStream, server: &str, faults: &Faults) -> std::io::Result<()> {
     let number = faults.connections.fetch_add(1, Ordering::Relaxed);
     client.set_nodelay(true)?;
-    if (!faults.every_second || number % 2 == 0) && one_of(&faults.refuse) {
+    if (!faults.every_second || number.is_multiple_of(2)) && one_of(&faults.refuse) {
         // All of a small request: a close with unread bytes would take the answer away.
         client.set_read_timeout(Some(Duration::from_millis(50)))?;
-        while client.read(&mut [0; 65_536]).is_ok_and(|it| it > 0) {}
+        while client.read(&mut [0; 16_384]).is_ok_and(|it| it > 0) {}
         client.write_all(faults.with.as_bytes())?;
         return client.shutdown(Shutdown::Write);
     }
