@@ -9,6 +9,8 @@ pub enum Kind {
     Unreachable,
     /// The server does not let us.
     Denied,
+    /// There is no such bucket there.
+    Misplaced,
     /// The credentials have expired.
     Expired,
     /// The clocks differ too much for a signature.
@@ -44,7 +46,7 @@ impl Failure {
     /// Whether no other request to this server can succeed either.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::Denied | Kind::Expired | Kind::Skewed)
+        matches!(self.kind, Kind::Unreachable | Kind::Denied | Kind::Misplaced | Kind::Expired | Kind::Skewed)
     }
 }
 

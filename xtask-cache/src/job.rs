@@ -74,6 +74,9 @@ pub struct WatchJob {
     pub valid: Vec<String>,
     /// The command that prints the closure of paths.
     pub closure: Vec<String>,
+    /// Only what is built for these derivations; for any, when there are none. Others may build on this machine.
+    #[serde(default)]
+    pub drvs: Vec<String>,
     /// Once this file is gone, what has been built is still pushed, and no more is waited for.
     #[serde(default)]
     pub until: Option<Utf8PathBuf>,

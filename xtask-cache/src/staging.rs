@@ -59,6 +59,8 @@ pub struct Staging {
     staged: BTreeMap<String, Packed>,
     uploaded: BTreeMap<String, Packed>,
     uploads: BTreeMap<String, Begun>,
+    /// Another process began, and did not finish.
+    pub resumed: bool,
 }
 
 impl Staging {
@@ -84,6 +86,7 @@ impl Staging {
             // Of another version, or nonsense. There may be none at all.
             drop(fs::remove_file(&path));
         }
+        let resumed = path.exists();
         let (mut staged, mut uploaded) = (BTreeMap::new(), BTreeMap::new());
         let mut uploads: BTreeMap<String, Begun> = BTreeMap::new();
         for line in lines(&path) {
@@ -103,7 +106,8 @@ impl Staging {
         sweep(&dir, &staged)?;
         let journal = OpenOptions::new().create(true).append(true).open(&path);
         let journal = journal.with_context(|| format!("cannot write `{path}`"))?;
-        let res = Staging { dir, journal: Mutex::new(journal), _lock: lock, staged, uploaded, uploads };
+        let res =
+            Staging { dir, journal: Mutex::new(journal), _lock: lock, staged, uploaded, uploads, resumed };
         res.note(&Line::Version(FORMAT)).map_err(anyhow::Error::from)?;
         Ok(res)
     }

@@ -40,9 +40,10 @@ pub fn watch(
         let fresh: Vec<String> = names(job)?.into_iter().filter(|it| !seen.contains(it)).collect();
         let built = valid(job, &fresh)?;
         // What is not valid yet is being built: it is looked at again.
-        seen.extend(fresh.into_iter().filter(|it| built.contains_key(it)));
-        // What was not built, but copied here to be evaluated, has no deriver, and is of no use to others.
-        open.extend(built.into_iter().filter(|it| it.1).map(|it| it.0));
+        if let Some(ours) = ours(job, &built, last)? {
+            seen.extend(built.into_keys());
+            open.extend(ours);
+        }
         if !open.is_empty() {
             match push_closure(job, &open, machine, patience, tell) {
                 Ok(summary) if summary.ok() => {
@@ -90,17 +91,36 @@ fn names(job: &WatchJob) -> anyhow::Result<BTreeSet<String>> {
     Ok(res)
 }
 
-/// Those that are valid, and whether each was built.
-fn valid(job: &WatchJob, paths: &[String]) -> anyhow::Result<BTreeMap<String, bool>> {
+/// Those that are valid.
+fn valid(job: &WatchJob, paths: &[String]) -> anyhow::Result<BTreeMap<String, PathInfo>> {
     let mut res = BTreeMap::new();
     for some in paths.chunks(AT_ONCE) {
-        let answer: BTreeMap<String, serde_json::Value> = ask(&job.valid, some)?;
-        let infos = answer
-            .into_iter()
-            .filter_map(|(path, it)| Some((path, serde_json::from_value::<PathInfo>(it).ok()?)));
-        res.extend(infos.map(|(path, info)| (path, info.deriver.is_some())));
+        res.extend(ask(&job.valid, some)?);
     }
     Ok(res)
+}
+
+/// Those that were built, and for us. What was copied here to be evaluated has no deriver, and is of no use to
+/// others. `None` while it cannot be told: derivations are written when Nix has evaluated.
+fn ours(
+    job: &WatchJob,
+    built: &BTreeMap<String, PathInfo>,
+    last: bool,
+) -> anyhow::Result<Option<Vec<String>>> {
+    let mut derived = built.iter().filter_map(|(path, it)| Some((path, it.deriver.as_ref()?))).peekable();
+    if job.drvs.is_empty() || derived.peek().is_none() {
+        return Ok(Some(derived.map(|it| it.0.clone()).collect()));
+    }
+    let there = valid(job, &job.drvs)?;
+    if there.len() < job.drvs.len() && !last {
+        return Ok(None);
+    }
+    let there: Vec<String> = there.into_keys().collect();
+    let mut needed = BTreeSet::new();
+    for some in there.chunks(AT_ONCE) {
+        needed.extend(ask(&job.closure, some)?.into_keys());
+    }
+    Ok(Some(derived.filter(|it| needed.contains(it.1)).map(|it| it.0.clone()).collect()))
 }
 
 fn push_closure(
@@ -113,24 +133,21 @@ fn push_closure(
     let roots: Vec<String> = open.iter().cloned().collect();
     let mut paths = BTreeMap::new();
     for some in roots.chunks(AT_ONCE) {
-        let answer: BTreeMap<String, serde_json::Value> = ask(&job.closure, some)?;
-        // A newer Nix says more than paths; what is not valid any more is null.
-        paths.extend(
-            answer
-                .into_iter()
-                .filter_map(|(path, it)| Some((path, serde_json::from_value::<PathInfo>(it).ok()?))),
-        );
+        paths.extend(ask(&job.closure, some)?);
     }
     push(&PushJob { paths, ..job.push.clone() }, machine, patience, tell)
 }
 
+/// What Nix knows of paths. What is not valid is null; a newer Nix says more than paths.
 #[expect(clippy::disallowed_methods, reason = "a short command whose output is read; there is no shell here")]
-fn ask<T: serde::de::DeserializeOwned>(command: &[String], paths: &[String]) -> anyhow::Result<T> {
+fn ask(command: &[String], paths: &[String]) -> anyhow::Result<BTreeMap<String, PathInfo>> {
     let (program, args) = command.split_first().context("the job names no command")?;
     let output = Command::new(program).args(args).args(paths).stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("cannot run `{program}`"))?;
     if !output.status.success() {
         bail!("`{program}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    serde_json::from_slice(&output.stdout).with_context(|| format!("unexpected answer of `{program}`"))
+    let answer: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("unexpected answer of `{program}`"))?;
+    Ok(answer.into_iter().filter_map(|(path, it)| Some((path, serde_json::from_value(it).ok()?))).collect())
 }

@@ -17,6 +17,8 @@ mod build_names;
 mod build_scripted;
 #[path = "cli/bump.rs"]
 mod bump;
+#[path = "cli/cache.rs"]
+mod cache;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/ci.rs"]

@@ -1,7 +1,7 @@
 //! Objects of an S3 bucket, by signed requests.
 
 use std::io::Read;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::address::S3Address;
 use super::answer::{self, Page, Part};
@@ -215,7 +215,6 @@ impl S3 {
         if answer.status == 200 && answer::is_complete(&answer.text()) {
             return Ok(());
         }
-        // Who was cut off after it was done asks again, and is told that there is no such upload.
         Err(self.refused(&call, &answer))
     }
 
@@ -285,7 +284,7 @@ impl S3 {
                 format!("the secret key of {who} is wrong, or the region is not `{}`", self.region),
             ),
             "NoSuchBucket" => {
-                (Kind::Denied, format!("there is no bucket `{}` at {}", self.bucket, self.base))
+                (Kind::Misplaced, format!("there is no bucket `{}` at {}", self.bucket, self.base))
             }
             "PermanentRedirect"
             | "AuthorizationHeaderMalformed"
@@ -293,7 +292,7 @@ impl S3 {
             | "IllegalLocationConstraintException" => {
                 let region = answer.header("x-amz-bucket-region").unwrap_or("THE-RIGHT-ONE");
                 (
-                    Kind::Denied,
+                    Kind::Misplaced,
                     format!(
                         "the bucket is not in the region `{}`; write `s3://{}?region={region}`",
                         self.region, self.bucket
@@ -315,19 +314,21 @@ impl S3 {
         let ours = match answer.date() {
             Some(theirs) => match now.duration_since(theirs) {
                 Ok(ahead) => {
-                    format!("this machine's clock is {} min ahead of the server's", ahead.as_secs() / 60)
+                    format!("this machine's clock is {} min ahead of the server's", minutes(ahead))
                 }
                 Err(behind) => {
-                    format!(
-                        "this machine's clock is {} min behind the server's",
-                        behind.duration().as_secs() / 60
-                    )
+                    format!("this machine's clock is {} min behind the server's", minutes(behind.duration()))
                 }
             },
             None => "this machine's clock is wrong by more than the server allows".to_owned(),
         };
         format!("{ours}; set it: `sudo timedatectl set-ntp true`")
     }
+}
+
+/// To the nearest one.
+fn minutes(time: Duration) -> u64 {
+    (time.as_secs() + 30) / 60
 }
 
 fn no_bucket(answer: &Answer) -> bool {

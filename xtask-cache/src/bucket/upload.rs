@@ -46,13 +46,8 @@ impl Bucket {
     ) -> Result<(), Failure> {
         match &self.place {
             Place::S3(s3) if size > PART => match in_parts(s3, key, file, size, resume, true) {
-                // It was ended behind our back, or by ourselves a moment ago: then the file is there.
-                Err(failure) if failure.kind == Kind::Gone => {
-                    if s3.size(key)? == Some(size) {
-                        return Ok(());
-                    }
-                    in_parts(s3, key, file, size, resume, false)
-                }
+                // It was ended behind our back: once more, from the beginning.
+                Err(failure) if failure.kind == Kind::Gone => in_parts(s3, key, file, size, resume, false),
                 other => other,
             },
             _ => self.put(key, Content::file(file, 0, size, sha256)),
@@ -111,7 +106,11 @@ fn in_parts(
         return Err(failure);
     }
     let parts: Vec<(u32, String)> = std::mem::take(&mut *locked(&etags)).into_iter().collect();
-    s3.complete_upload(key, &id, &parts)
+    s3.complete_upload(key, &id, &parts).or_else(|failure| match s3.size(key)? {
+        // Who was cut off after it was done has asked again, and was told that there is no such upload.
+        Some(there) if there == size => Ok(()),
+        _ => Err(failure),
+    })
 }
 
 /// Part of a file, in bytes.

@@ -84,7 +84,7 @@ fn the_aws_command_line_does_the_rest() {
     let path = home.path().join("bin").into_string();
     let found = find(&machine(&[("HOME", home.path().as_str()), ("PATH", &path)]), Some("sso")).unwrap();
     assert_eq!(found.who(), "access key …MPLE from profile `sso` by the AWS command line");
-    assert_eq!(found.expires(), Some(now() + Duration::from_secs(3600)));
+    assert_eq!(found.expires(), Some(now() + Duration::from_hours(1)));
 }
 
 #[test]

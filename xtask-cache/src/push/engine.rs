@@ -274,7 +274,9 @@ impl<'a> Engine<'a> {
 
     fn upload(&self, packed: &Packed, place: &Place) -> Result<(), Failure> {
         let key = url(packed)?;
-        if packed.file_size >= WORTH_ASKING && self.bucket.size(&key)? == Some(packed.file_size) {
+        // Who was killed may have sent it, and not had the time to write that down.
+        let ask = self.staging.resumed || packed.file_size >= WORTH_ASKING;
+        if ask && self.bucket.size(&key)? == Some(packed.file_size) {
             return Ok(());
         }
         let hash = file_hash(packed)?;

@@ -131,11 +131,17 @@ pub struct Watcher {
     marker: Utf8PathBuf,
 }
 
-/// The job of the watcher. `until` is a file after whose end no more is waited for.
+/// The job of the watcher: all that is built, or only for some derivations. `until` is a file after whose end no more
+/// is waited for.
 ///
 /// # Errors
 /// When there is no Nix.
-pub fn watch_job(cx: &mut Context, destination: &Destination, until: Option<&str>) -> anyhow::Result<Value> {
+pub fn watch_job(
+    cx: &mut Context,
+    destination: &Destination,
+    drvs: &[String],
+    until: Option<&str>,
+) -> anyhow::Result<Value> {
     let push = destination.job(cx, &Map::new(), false)?;
     let name_format = cx.nix()?.names_json_format();
     let program = cx.nix()?.program.to_string();
@@ -146,17 +152,17 @@ pub fn watch_job(cx: &mut Context, destination: &Destination, until: Option<&str
     };
     let valid = words(Step::PathInfo { paths: Vec::new(), name_format });
     let closure = words(Step::Closure { paths: Vec::new(), name_format });
-    Ok(json!({"push": push, "valid": valid, "closure": closure, "until": until}))
+    Ok(json!({"push": push, "valid": valid, "closure": closure, "drvs": drvs, "until": until}))
 }
 
 impl Watcher {
     /// # Errors
     /// When the companion does not compile.
-    pub fn start(cx: &mut Context, destination: &Destination) -> anyhow::Result<Watcher> {
+    pub fn start(cx: &mut Context, destination: &Destination, drvs: &[String]) -> anyhow::Result<Watcher> {
         let companion = Companion::ready(cx, COMPANION)?;
         let marker = cx.state().join(format!("watch-{}", std::process::id()));
         write_atomic(&marker, b"")?;
-        let job = watch_job(cx, destination, Some(marker.as_str()))?;
+        let job = watch_job(cx, destination, drvs, Some(marker.as_str()))?;
         let background = companion.start(cx, &["watch".to_owned()], job.to_string().into_bytes());
         Ok(Watcher { background, started: Instant::now(), marker })
     }

@@ -59,14 +59,7 @@ impl Build {
             return Ok(Report::done());
         }
         let destination = if self.push { Some(Destination::of(cx, None, None)?) } else { None };
-        // Whatever becomes of the push, the build is what it is.
-        let watcher = destination.as_ref().and_then(|it| match Watcher::start(cx, it) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                cx.ui.warning(&format!("nothing is pushed: {error:#}"));
-                None
-            }
-        });
+        let watcher = destination.as_ref().and_then(|it| watch(cx, it, &selected));
         let outcome = self.build(cx, selected);
         let pushed = watcher.map(|it| it.end(cx));
         let mut outcome = outcome?;
@@ -123,6 +116,14 @@ impl Build {
         let call = if sound { Some(cx.call(&step, &settings)?) } else { None };
         Outcome::of(cx, selected, call)
     }
+}
+
+/// Starts to push what is built. Whatever becomes of that, the build is what it is.
+fn watch(cx: &mut Context, to: &Destination, selected: &[Selected]) -> Option<Watcher> {
+    let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
+    let drvs: Vec<String> = packages.map(|it| it.drv.to_string()).collect();
+    let watcher = Watcher::start(cx, to, &drvs);
+    watcher.inspect_err(|error| cx.ui.warning(&format!("nothing is pushed: {error:#}"))).ok()
 }
 
 /// Tells what was pushed while it was built, and pushes what was there before.

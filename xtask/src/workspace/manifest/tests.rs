@@ -41,7 +41,7 @@ fn every_key_is_read() {
         ["third_party/**"]
         None
         NixSettings { minimum: "2.30.1", sandbox: false, connect_timeout: 1 }
-        CacheSettings { substituters: ["https://elodin.example"], public_keys: ["elodin-1:AAAA"] }
+        CacheSettings { substituters: ["https://elodin.example"], public_keys: ["elodin-1:AAAA"], push: None, key_file: None, compression_level: 3, upstream: ["https://cache.nixos.org"], staging_dir: None, staging_size: 4000 }
         ShellSettings { watch: ["shell.nix"] }
         LockSettings { max_age: None, allowed_refs: [], allowed_owners: [], differ: {}, without_lock: [], duplicates: Fail, end_of_life: Warn, bump_docs: [] }
         ImageSettings { registry: Some("ghcr.io/elodin-sys") }
@@ -67,7 +67,7 @@ fn unknown_keys_are_errors_with_the_nearest_one() {
             xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
             xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
             xtask.toml:2:1: unknown key `zzz` (valid here: watch)
-            xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys)
+            xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys, push, key-file, compression-level, upstream, staging-dir, staging-size)
         "#]],
     );
 }
