@@ -1,6 +1,7 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod alejandra4;
+pub mod changeset;
 pub mod cli;
 pub mod companion;
 pub mod context;
@@ -9,11 +10,13 @@ pub mod format;
 pub mod hints;
 pub mod host;
 pub mod image;
+pub mod installation;
 pub mod inventory;
 pub mod locks;
 pub mod logs;
 pub mod monitor;
 pub mod nix;
+pub mod nix_conf;
 pub mod nix_edit;
 pub mod nix_files;
 pub mod outcome;

@@ -60,6 +60,12 @@ pub enum Step {
         flake: String,
         overrides: Vec<(String, String)>,
     },
+    /// All settings, with their values.
+    ConfigShow,
+    /// Which store Nix talks to, and whether that trusts the user; says which of these caches it would not use.
+    StoreInfo {
+        substituters: Vec<String>,
+    },
     /// Evaluates every output of a flake and builds this system's checks.
     FlakeCheck {
         flake: String,
@@ -139,6 +145,14 @@ impl Step {
                 argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
             }
             Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
+            Step::ConfigShow => argv.push(["config", "show", "--json"]),
+            Step::StoreInfo { substituters } => {
+                argv.push(["store", "info", "--json"]);
+                if !substituters.is_empty() {
+                    argv.push(["--option", "extra-substituters", &substituters.join(" ")]);
+                }
+                &mut argv
+            }
             Step::FlakeCheck { flake, build, all_systems } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
                 argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
@@ -149,7 +163,11 @@ impl Step {
             argv.push(["--option", "flake-registry", ""]);
         }
         argv.flag("--no-update-lock-file", self.reads_a_flake());
-        settings.argv(&mut argv);
+        match self {
+            // The answer is about the settings of the machine: ours must not be in it.
+            Step::ConfigShow | Step::StoreInfo { .. } => features(&mut argv),
+            _ => settings.argv(&mut argv),
+        }
         match self {
             Step::Build(_) => argv.push(&settings.extra),
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
@@ -168,7 +186,8 @@ impl Step {
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
-        !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
+        let machine = matches!(self, Step::ConfigShow | Step::StoreInfo { .. });
+        !paths && !machine && !matches!(self, Step::Update { .. } | Step::Lock { .. })
     }
 }
 
@@ -183,9 +202,13 @@ impl Build {
     }
 }
 
+fn features(argv: &mut Argv) {
+    argv.push(["--extra-experimental-features", "nix-command flakes"]);
+}
+
 impl Settings {
     fn argv(&self, argv: &mut Argv) {
-        argv.push(["--extra-experimental-features", "nix-command flakes"]);
+        features(argv);
         argv.push(["--option", "connect-timeout", &self.connect_timeout.to_string()]);
         argv.flag("--offline", self.offline);
         argv.flag("--accept-flake-config", self.accept_flake_config);
@@ -207,6 +230,8 @@ impl fmt::Display for Step {
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
+            Step::ConfigShow => f.write_str("nix config show"),
+            Step::StoreInfo { .. } => f.write_str("nix store info"),
             Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
             Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
             Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),

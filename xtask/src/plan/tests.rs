@@ -128,3 +128,23 @@ fn locks() {
     "#]],
     );
 }
+
+/// What is asked of the machine must not be answered with what we would tell it.
+#[test]
+fn questions_about_the_machine() {
+    let settings = Settings { offline: true, sandbox: false, ..Settings::default() };
+    check(
+        Step::ConfigShow,
+        &settings,
+        expect![[r#"
+        nix config show --json --extra-experimental-features 'nix-command flakes'
+    "#]],
+    );
+    check(
+        Step::StoreInfo { substituters: text(&["https://a.example", "https://b.example"]) },
+        &settings,
+        expect![[r#"
+            nix store info --json --option extra-substituters 'https://a.example https://b.example' --extra-experimental-features 'nix-command flakes'
+        "#]],
+    );
+}
