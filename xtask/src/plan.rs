@@ -60,10 +60,22 @@ pub enum Step {
         flake: String,
         overrides: Vec<(String, String)>,
     },
-    /// All settings, with their values.
-    ConfigShow,
-    /// Which store Nix talks to, and whether that trusts the user; says which of these caches it would not use.
+    /// Says what would have to be built and what can be downloaded. What is evaluated is written to the store.
+    WouldBuild {
+        installable: String,
+    },
+    /// What derivations are made of.
+    Derivations {
+        paths: Vec<String>,
+    },
+    /// The settings that Nix has, from its files and from the user's options.
+    Config,
+    /// Whether a store answers; the one that Nix works on where none is named.
     StoreInfo {
+        store: Option<String>,
+    },
+    /// Whether the daemon trusts the user; on stderr, which of these caches it would not use for him.
+    Trust {
         substituters: Vec<String>,
     },
     /// Evaluates every output of a flake and builds this system's checks.
@@ -80,6 +92,10 @@ pub struct Build {
     pub keep_going: bool,
     /// Builds at once; Nix decides when absent.
     pub jobs: Option<u32>,
+    /// A system whose programs run here too, which Nix has not been told.
+    pub platform: Option<String>,
+    /// The machine to build on besides this one, as a line of Nix' `machines` file; it takes the place of all others.
+    pub builder: Option<String>,
 }
 
 /// What every call gets, whatever it does.
@@ -145,8 +161,16 @@ impl Step {
                 argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
             }
             Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
-            Step::ConfigShow => argv.push(["config", "show", "--json"]),
-            Step::StoreInfo { substituters } => {
+            Step::WouldBuild { installable } => {
+                argv.push(["build", "--dry-run", "--json", "--no-link", installable])
+            }
+            Step::Derivations { paths } => argv.push(["derivation", "show"]).push(paths),
+            Step::Config => argv.push(["config", "show", "--json"]),
+            Step::StoreInfo { store } => {
+                argv.push(["store", "info", "--json"]);
+                argv.push(store.iter().flat_map(|it| ["--store", it]))
+            }
+            Step::Trust { substituters } => {
                 argv.push(["store", "info", "--json"]);
                 if !substituters.is_empty() {
                     argv.push(["--option", "extra-substituters", &substituters.join(" ")]);
@@ -164,12 +188,13 @@ impl Step {
         }
         argv.flag("--no-update-lock-file", self.reads_a_flake());
         match self {
-            // The answer is about the settings of the machine: ours must not be in it.
-            Step::ConfigShow | Step::StoreInfo { .. } => features(&mut argv),
+            // The daemon would refuse settings of ours, and say so.
+            Step::Trust { .. } => features(&mut argv),
             _ => settings.argv(&mut argv),
         }
         match self {
-            Step::Build(_) => argv.push(&settings.extra),
+            Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
+            Step::Config => argv.push(machine_options(&settings.extra)),
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
             _ => &mut argv,
         };
@@ -185,9 +210,12 @@ impl Step {
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
-        let machine = matches!(self, Step::ConfigShow | Step::StoreInfo { .. });
-        !paths && !machine && !matches!(self, Step::Update { .. } | Step::Lock { .. })
+        let paths = matches!(
+            self,
+            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
+        );
+        let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
+        !paths && !writes && !matches!(self, Step::Config | Step::StoreInfo { .. } | Step::Trust { .. })
     }
 }
 
@@ -197,6 +225,12 @@ impl Build {
         argv.flag("--keep-going", self.keep_going);
         if let Some(jobs) = self.jobs {
             argv.push(["--max-jobs", &jobs.to_string()]);
+        }
+        if let Some(platform) = &self.platform {
+            argv.push(["--option", "extra-extra-platforms", platform]);
+        }
+        if let Some(builder) = &self.builder {
+            argv.push(["--builders", builder]);
         }
         argv
     }
@@ -230,8 +264,13 @@ impl fmt::Display for Step {
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
-            Step::ConfigShow => f.write_str("nix config show"),
-            Step::StoreInfo { .. } => f.write_str("nix store info"),
+            Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
+            Step::Derivations { .. } => f.write_str("nix derivation show"),
+            Step::Config => f.write_str("nix config show"),
+            Step::StoreInfo { store } => {
+                write!(f, "nix store info --store {}", store.as_deref().unwrap_or("auto"))
+            }
+            Step::Trust { .. } => f.write_str("nix store info"),
             Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
             Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
             Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
@@ -242,15 +281,30 @@ impl fmt::Display for Step {
 /// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
 #[must_use]
 pub fn evaluation_options(extra: &[String]) -> Vec<String> {
+    those(extra, |word| match word {
+        "--impure" | "--refresh" | "--show-trace" => Some(0),
+        "-I" | "--include" | "--override-flake" | "--reference-lock-file" => Some(1),
+        "--override-input" | "--option" | "--arg" | "--argstr" => Some(2),
+        _ => None,
+    })
+}
+
+/// Those of a user's options that change where something is built.
+fn machine_options(extra: &[String]) -> Vec<String> {
+    those(extra, |word| match word {
+        "--builders" | "--max-jobs" | "-j" | "--extra-platforms" | "--system-features" => Some(1),
+        "--extra-extra-platforms" | "--extra-system-features" => Some(1),
+        "--option" => Some(2),
+        _ => None,
+    })
+}
+
+/// Some options with their values; `values` says how many each has, and `None` for those that are left out.
+fn those(extra: &[String], values: impl Fn(&str) -> Option<usize>) -> Vec<String> {
     let mut res = Vec::new();
     let mut words = extra.iter();
     while let Some(word) = words.next() {
-        let values = match word.as_str() {
-            "--impure" | "--refresh" | "--show-trace" => 0,
-            "-I" | "--include" | "--override-flake" | "--reference-lock-file" => 1,
-            "--override-input" | "--option" | "--arg" | "--argstr" => 2,
-            _ => continue,
-        };
+        let Some(values) = values(word) else { continue };
         res.push(word.clone());
         res.extend(words.by_ref().take(values).cloned());
     }

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("revision", &[]),
     ("files", &[]),
+    ("builders", &["host"]),
     ("format", &[]),
     ("image", &["revision"]),
     ("plan", &["host", "workspace"]),

@@ -1,0 +1,5 @@
+//! The machines that Nix may build on besides this one.
+
+pub mod machines;
+
+pub use machines::{Machine, Machines, Origin, Problem, Refusal};
