@@ -3,7 +3,9 @@
 //! The step is a script for `sh`, through `sudo` where a file is not the user's: what is shown is what runs. A file is
 //! replaced by rename, with the mode and the owner that it had, and only if it still is what was shown.
 
+pub mod apply;
 pub mod receipt;
+pub mod settings;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,6 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::format::diff;
 use crate::host::Host;
+use crate::nix_conf::Conf;
 use crate::plan::quoted;
 
 /// A name beside a file, while it is made.
@@ -51,13 +54,13 @@ impl Changeset {
     pub fn edit(&mut self, host: &Host, path: &str, edit: impl Fn(&str) -> String) -> anyhow::Result<()> {
         let earlier =
             self.changes.iter().position(|it| matches!(it, Change::File { path: p, .. } if p == path));
-        let (old, before) = match earlier.map(|it| self.changes.remove(it)) {
-            Some(Change::File { old, new, .. }) => (old, new),
-            _ => {
+        let (old, before) =
+            if let Some(Change::File { old, new, .. }) = earlier.map(|it| self.changes.remove(it)) {
+                (old, new)
+            } else {
                 let old = read(&host.path(path))?;
                 (old.clone(), old)
-            }
-        };
+            };
         let new = Some(edit(before.as_deref().unwrap_or_default()));
         // An empty text of a file that is not there is no change either.
         if new.as_deref().unwrap_or_default() != old.as_deref().unwrap_or_default() {
@@ -82,14 +85,13 @@ impl Changeset {
         self.changes.is_empty()
     }
 
-    /// What it changes, as unified diffs.
+    /// How it changes files that will be there, as unified diffs.
     #[must_use]
     pub fn diffs(&self) -> Vec<String> {
         let mut res = Vec::new();
         for it in &self.changes {
-            if let Change::File { path, old, new } = it {
-                let (old, new) = (old.as_deref().unwrap_or_default(), new.as_deref().unwrap_or_default());
-                res.push(diff(old, new, path).trim_end().to_owned());
+            if let Change::File { path, old, new: Some(new) } = it {
+                res.push(diff(old.as_deref().unwrap_or_default(), new, path).trim_end().to_owned());
             }
         }
         res
@@ -156,6 +158,45 @@ impl Changeset {
                 if let Some(content) = content {
                     crate::files::write_atomic(&texts.join(format!("{n}.{kind}")), content.as_bytes())?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all files still are what this was planned for.
+    ///
+    /// # Errors
+    /// Names the first one that is not. `kept` is where the texts from before are.
+    pub fn fits(&self, host: &Host, kept: &Utf8Path) -> anyhow::Result<()> {
+        for it in &self.changes {
+            let Change::File { path, old, .. } = it else { continue };
+            if read(&host.path(path))? != *old {
+                bail!("`{path}` has been changed since: edit it by hand; how it was before is in `{kept}`");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether settings would have an effect: a line of another file may have the last word.
+    ///
+    /// # Errors
+    /// Names that line. `main` is the file that Nix begins with.
+    pub fn holds(&self, host: &Host, main: &str, lists: &[(&str, Vec<String>)]) -> anyhow::Result<()> {
+        let Some(Change::File { path, new: Some(new), .. }) = self.changes.first() else { return Ok(()) };
+        let conf = Conf::with_text(host, main, path, new);
+        for (name, words) in lists {
+            let have = conf.words(name, &[]);
+            let missing = words.iter().find(|it| !have.contains(it));
+            let Some(missing) = missing else { continue };
+            match conf.last(name) {
+                Some(it) if it.place.file != *path => bail!(
+                    "`{missing}` in {path} would have no effect: {} says `{} = …`, which replaces it; write \
+                     `extra-{}` there",
+                    it.place,
+                    it.name,
+                    it.name
+                ),
+                _ => bail!("{path} is not read: {main} does not include it; add `!include {path}` to {main}"),
             }
         }
         Ok(())

@@ -14,10 +14,12 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::doctor::Doctor;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
+use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
@@ -75,6 +77,8 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Doctor(Doctor),
+    Setup(Setup),
     Ci(Ci),
 }
 
@@ -98,6 +102,8 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Doctor(it) => it.run(cx),
+            Task::Setup(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

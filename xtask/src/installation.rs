@@ -46,12 +46,12 @@ impl Installation {
         let there = |path: &str| host.path(path).symlink_metadata().is_ok();
         let main = std::fs::read_to_string(host.path(SYSTEM)).unwrap_or_default();
         let custom = main.lines().any(|it| it.contains("include") && it.contains("nix.custom.conf"));
-        let managed = host.path(SYSTEM).is_symlink();
+        let linked = host.path(SYSTEM).is_symlink();
         let determinate = flavour == Some(Flavour::Determinate)
             || ["/usr/local/bin/determinate-nixd", "/nix/var/determinate"].iter().any(|it| there(it));
         let manager = match host.os {
             Os::Linux if there("/etc/NIXOS") => Manager::NixOs,
-            Os::MacOs if managed && there("/run/current-system/darwin-version") => Manager::NixDarwin,
+            Os::MacOs if linked && there("/run/current-system/darwin-version") => Manager::NixDarwin,
             _ if determinate => Manager::Determinate,
             _ => Manager::User,
         };
@@ -138,6 +138,6 @@ pub fn daemon_environment(host: &Host, name: &str) -> Option<String> {
 fn environment_of_unit(file: &Utf8Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?;
     let values = text.lines().filter_map(|it| it.trim().strip_prefix("Environment="));
-    let words = values.flat_map(str::split_whitespace).map(|it| it.trim_matches('"'));
-    words.filter_map(|it| it.strip_prefix(name)?.strip_prefix('=').map(str::to_owned)).last()
+    let words: Vec<&str> = values.flat_map(str::split_whitespace).map(|it| it.trim_matches('"')).collect();
+    words.iter().rev().find_map(|it| it.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
 }

@@ -6,6 +6,7 @@ pub mod changeset;
 pub mod cli;
 pub mod companion;
 pub mod context;
+pub mod doctor;
 pub mod files;
 pub mod format;
 pub mod hints;

@@ -156,7 +156,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn files(mut self, files: &[(Utf8PathBuf, Utf8PathBuf)]) -> Conf {
-        files.iter().for_each(|(shown, real)| self.file(shown, real, 0));
+        for (shown, real) in files {
+            self.file(shown, real, 0);
+        }
         self.conf
     }
 
@@ -208,10 +210,8 @@ impl Reader<'_> {
 pub fn plain_name(name: &str) -> (&str, bool) {
     // The one setting whose own name begins so.
     let (name, adds) = match name.strip_prefix("extra-") {
-        Some("platforms") => (name, false),
-        Some("extra-platforms") => ("extra-platforms", true),
-        Some(rest) => (rest, true),
-        None => (name, false),
+        Some(rest) if rest != "platforms" => (rest, true),
+        _ => (name, false),
     };
     (ALIASES.iter().find(|it| it.0 == name).map_or(name, |it| it.1), adds)
 }

@@ -267,10 +267,10 @@ impl fmt::Display for Step {
             Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
             Step::Derivations { .. } => f.write_str("nix derivation show"),
             Step::Config => f.write_str("nix config show"),
+            Step::Trust { .. } => f.write_str("nix store info"),
             Step::StoreInfo { store } => {
                 write!(f, "nix store info --store {}", store.as_deref().unwrap_or("auto"))
             }
-            Step::Trust { .. } => f.write_str("nix store info"),
             Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
             Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
             Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
@@ -292,8 +292,13 @@ pub fn evaluation_options(extra: &[String]) -> Vec<String> {
 /// Those of a user's options that change where something is built.
 fn machine_options(extra: &[String]) -> Vec<String> {
     those(extra, |word| match word {
-        "--builders" | "--max-jobs" | "-j" | "--extra-platforms" | "--system-features" => Some(1),
-        "--extra-extra-platforms" | "--extra-system-features" => Some(1),
+        "--builders"
+        | "--max-jobs"
+        | "-j"
+        | "--extra-platforms"
+        | "--extra-extra-platforms"
+        | "--system-features"
+        | "--extra-system-features" => Some(1),
         "--option" => Some(2),
         _ => None,
     })
