@@ -6,8 +6,8 @@ use crate::host::{Host, Os};
 use crate::nix::Flavour;
 use crate::nix_conf::SYSTEM;
 
-/// Determinate writes `nix.conf` itself, anew at each start, and leaves this to the user.
-const CUSTOM: &str = "/etc/nix/nix.custom.conf";
+/// Determinate writes `nix.conf` itself, anew at each start, and leaves this beside it to the user.
+const CUSTOM: &str = "nix.custom.conf";
 /// The daemons of macOS: the file that describes it, and the name that launchd knows it by.
 const LAUNCHD: [(&str, &str); 2] = [
     ("/Library/LaunchDaemons/systems.determinate.nix-daemon.plist", "system/systems.determinate.nix-daemon"),
@@ -28,9 +28,11 @@ pub enum Manager {
 }
 
 /// The Nix of this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     pub manager: Manager,
+    /// The directory of the settings.
+    dir: String,
     /// The settings of nix.custom.conf are read.
     custom: bool,
     os: Os,
@@ -44,7 +46,8 @@ impl Installation {
     #[must_use]
     pub fn find(host: &Host, flavour: Option<Flavour>) -> Installation {
         let there = |path: &str| host.path(path).symlink_metadata().is_ok();
-        let main = std::fs::read_to_string(host.path(SYSTEM)).unwrap_or_default();
+        let dir = host.env("NIX_CONF_DIR").unwrap_or("/etc/nix").to_owned();
+        let main = std::fs::read_to_string(host.path(&format!("{dir}/nix.conf"))).unwrap_or_default();
         let custom = main.lines().any(|it| it.contains("include") && it.contains("nix.custom.conf"));
         let linked = host.path(SYSTEM).is_symlink();
         let determinate = flavour == Some(Flavour::Determinate)
@@ -56,18 +59,25 @@ impl Installation {
             _ => Manager::User,
         };
         let label = LAUNCHD.iter().find(|it| there(it.0)).map(|it| it.1);
-        Installation { manager, custom, os: host.os, systemd: there("/run/systemd/system"), label }
+        Installation { manager, dir, custom, os: host.os, systemd: there("/run/systemd/system"), label }
     }
 
     /// The file in which the user's settings of this machine belong; `None` where a configuration writes it.
     #[must_use]
-    pub fn settings_file(&self) -> Option<&'static str> {
-        match self.manager {
-            Manager::NixOs | Manager::NixDarwin => None,
-            Manager::Determinate => Some(CUSTOM),
-            Manager::User if self.custom => Some(CUSTOM),
-            Manager::User => Some(SYSTEM),
-        }
+    pub fn settings_file(&self) -> Option<String> {
+        let name = match self.manager {
+            Manager::NixOs | Manager::NixDarwin => return None,
+            Manager::Determinate => CUSTOM,
+            Manager::User if self.custom => CUSTOM,
+            Manager::User => "nix.conf",
+        };
+        Some(format!("{}/{name}", self.dir))
+    }
+
+    /// The file of the builders, which Nix reads where nobody says anything else.
+    #[must_use]
+    pub fn machines_file(&self) -> String {
+        format!("{}/machines", self.dir)
     }
 
     /// The command, to be run as root, that makes the daemon read its settings; `None` where nobody looks after it.

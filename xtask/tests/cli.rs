@@ -21,6 +21,8 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -43,6 +45,8 @@ mod output;
 mod places;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/setup.rs"]
+mod setup;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]

@@ -2,8 +2,6 @@
 
 use anyhow::{Context as _, bail};
 
-use crate::plan::quoted;
-
 /// A builder as it is to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
@@ -128,7 +126,7 @@ impl Registration {
     #[must_use]
     pub fn login(&self, known_hosts: &str) -> Vec<String> {
         let mut res = vec!["ssh".to_owned()];
-        let known = format!("UserKnownHostsFile={}", quoted(known_hosts));
+        let known = format!("UserKnownHostsFile=\"{known_hosts}\"");
         let alias = format!("HostKeyAlias={}", self.alias);
         for option in [
             "BatchMode=yes",

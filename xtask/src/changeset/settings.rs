@@ -45,7 +45,7 @@ fn with(
 ) -> anyhow::Result<Changeset> {
     let mut res = Changeset::new(title);
     let Some(file) = installation.settings_file() else { return Ok(res) };
-    res.edit(host, file, edit)?;
+    res.edit(host, &file, edit)?;
     if let Some(words) = installation.restart().filter(|_| !res.is_empty()) {
         res.run_as_root(words);
     }

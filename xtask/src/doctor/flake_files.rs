@@ -95,7 +95,7 @@ fn pointers(facts: &Facts, git: &Git) -> Option<Check> {
         Check::fail(
             GROUP,
             "lfs",
-            format!("{} of {} are pointers: {}", found.len(), count(git.lfs.len(), "file"), some(&found)),
+            format!("pointers in place of files, {} of {}: {}", found.len(), git.lfs.len(), some(&found)),
         )
         .because("builds get three lines of text in place of the file, and may succeed")
         .cure(format!("{install}git lfs install --local && git lfs pull")),

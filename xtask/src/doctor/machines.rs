@@ -66,7 +66,7 @@ impl Machine {
     /// Upstream Nix with its daemon, by systemd.
     pub(crate) fn linux() -> Machine {
         let res = Machine::new(Os::Linux, "x86_64", "/home/u");
-        res.put("/run/systemd/system/.keep", "").put("/nix/var/nix/.keep", "");
+        res.put("/run/systemd/system/.keep", "").put("/nix/var/nix/.keep", "").put("/tmp/.keep", "");
         res.put("/etc/nix/nix.conf", "build-users-group = nixbld\n");
         res.put(
             "/proc/self/mountinfo",

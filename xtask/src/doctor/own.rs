@@ -34,7 +34,7 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
             format!("{} kept from the garbage collector", count(links.len(), "result")),
         )
     } else {
-        Check::warn(GROUP, "roots", format!("{} of {} lead nowhere", gone.len(), count(links.len(), "link")))
+        Check::warn(GROUP, "roots", format!("links that lead nowhere: {} of {}", gone.len(), links.len()))
             .because("what they keep is gone, as after a new installation of Nix")
             .cure(format!("rm -r {}", state.join("roots")))
     };

@@ -14,7 +14,9 @@ fn check(machine: &Machine, expect: &Expect) {
 
 #[test]
 fn linux_with_upstream_nix() {
-    check(&Machine::linux(), &expect![[r#"
+    check(
+        &Machine::linux(),
+        &expect![[r#"
         Nix
           ok    version    Nix 2.26.3 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -46,7 +48,8 @@ fn linux_with_upstream_nix() {
           ok    roots      0 results kept from the garbage collector
         16 checks: 2 errors, 1 warning; `cargo xtask doctor --fix` repairs 3 of them
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -62,7 +65,9 @@ fn linux_with_determinate_nix() {
         "ssh://u@gone x86_64-linux /root/no-key 2\nssh://bad x86_64-linux - many\n",
     );
     machine.put("/root/.keep", "");
-    check(&machine, &expect![[r#"
+    check(
+        &machine,
+        &expect![[r#"
         Nix
           ok    version     Determinate Nix 2.31.2 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -111,12 +116,15 @@ fn linux_with_determinate_nix() {
           ok    roots       0 results kept from the garbage collector
         22 checks: 4 errors, 4 warnings; `cargo xtask doctor --fix` repairs 2 of them
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nixos() {
-    check(&Machine::nixos(), &expect![[r#"
+    check(
+        &Machine::nixos(),
+        &expect![[r#"
         Nix
           ok    version    Nix 2.28.5 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -146,12 +154,15 @@ fn nixos() {
           ok    roots      0 results kept from the garbage collector
         16 checks: 2 errors, 0 warnings
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mac_with_determinate_nix() {
-    check(&Machine::mac_determinate(), &expect![[r#"
+    check(
+        &Machine::mac_determinate(),
+        &expect![[r#"
         Nix
           ok    version       Determinate Nix 2.31.2 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -194,12 +205,15 @@ fn a_mac_with_determinate_nix() {
           ok    roots         0 results kept from the garbage collector
         20 checks: 4 errors, 2 warnings; `cargo xtask doctor --fix` repairs 2 of them
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mac_with_everything() {
-    check(&Machine::mac_orbstack(), &expect![[r#"
+    check(
+        &Machine::mac_orbstack(),
+        &expect![[r#"
         Nix
           ok    version       Determinate Nix 2.31.2 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -230,12 +244,15 @@ fn a_mac_with_everything() {
           ok    roots         0 results kept from the garbage collector
         20 checks, all is well
         exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn no_nix() {
-    check(&Machine::new(Os::Linux, "x86_64", "/home/u"), &expect![[r#"
+    check(
+        &Machine::new(Os::Linux, "x86_64", "/home/u"),
+        &expect![[r#"
         Nix
           FAIL  version  no Nix to use: there is none that is good on PATH or in the usual profiles
                          why: - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
@@ -245,7 +262,8 @@ fn no_nix() {
           ok    locks    1 flake in order
         3 checks: 1 error, 0 warnings
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// What goes wrong with a workspace, a clock and a cache.
@@ -260,7 +278,9 @@ fn a_bad_day() {
     xshell::cmd!(sh, "{git} -C {work} add -f .gitattributes axes.glb A.txt a.txt").quiet().run().unwrap();
     machine.put("/etc/nix/nix.conf", "trusted-public-keys = example-1:OLD=\nbuild-dir /tmp\n");
     machine.program("curl", "printf 'HTTP/1.1 404 No\\r\\ndate: Sun, 22 Nov 2026 21:40:53 GMT\\r\\n\\r\\n'");
-    check(&machine, &expect![[r#"
+    check(
+        &machine,
+        &expect![[r#"
         Nix
           ok    version    Nix 2.26.3 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -306,7 +326,8 @@ fn a_bad_day() {
           ok    roots      0 results kept from the garbage collector
         18 checks: 7 errors, 2 warnings; `cargo xtask doctor --fix` repairs 3 of them
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// The daemon is down: the rest of the page is still there.
@@ -316,7 +337,9 @@ fn no_daemon() {
     let script = "case \"$1\" in --version) echo 'nix (Nix) 2.28.5';; *) echo \"error: cannot connect to socket at \
                   '/nix/var/nix/daemon-socket/socket': Connection refused\" >&2; exit 1;; esac";
     machine.program("nix", script);
-    check(&machine, &expect![[r#"
+    check(
+        &machine,
+        &expect![[r#"
         Nix
           ok    version    Nix 2.28.5 at /usr/bin/nix (found on PATH)
         Daemon and store
@@ -343,7 +366,8 @@ fn no_daemon() {
           ok    roots      0 results kept from the garbage collector
         15 checks: 1 error, 0 warnings
         exit 1
-    "#]]);
+    "#]],
+    );
 }
 
 /// What does not answer is killed, and the page is there all the same.
@@ -369,7 +393,7 @@ fn fixes_of_each_machine() {
             told += &set.diffs().join("\n");
             for it in &set.changes {
                 if let Change::Run(words) = it {
-                    told += &format!("\n$ {}", words.join(" "));
+                    told += &machine.plain(&format!("\n$ {}", words.join(" ")));
                 }
             }
             told += if set.root { "\nas root\n" } else { "\n" };
@@ -421,7 +445,6 @@ fn fixes_of_each_machine() {
         $ launchctl kickstart -k system/systems.determinate.nix-daemon
         as root
 
-    "#]].assert_eq(
-        &told.replace("/tmp/", "").lines().map(|it| it.trim_end().to_owned() + "\n").collect::<String>(),
-    );
+    "#]]
+    .assert_eq(&told.lines().map(|it| it.trim_end().to_owned() + "\n").collect::<String>());
 }

@@ -10,11 +10,11 @@ use crate::changeset::{self, Changeset};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::host::{Host, Os};
+use crate::installation::Installation;
 use crate::plan::CommandLine;
 use crate::report::Report;
 use crate::tool::Tool;
 
-const MACHINES: &str = "/etc/nix/machines";
 const SSH_CONFIG: &str = "/etc/ssh/ssh_config";
 /// The machine in OrbStack, and where it listens.
 const ORB: &str = "nixos";
@@ -160,7 +160,7 @@ fn disk(cx: &mut Context) -> anyhow::Result<Report> {
     if before.is_private() {
         bail!("our own Nix builds beside its store, or where TMPDIR says: set TMPDIR to a directory on disk");
     }
-    let installation = before.installation;
+    let installation = before.installation.clone();
     if installation.settings_file().is_none() {
         let text = format!(
             "nix.settings.build-dir = \"{DISK}\";\nsystemd.tmpfiles.rules = [\"d {DISK} 0755 root root -\"];\n"
@@ -199,7 +199,7 @@ fn register(cx: &mut Context, mut builder: Registration) -> anyhow::Result<Repor
     if installation.settings_file().is_none() {
         return Ok(module(&builder.module(), &installation));
     }
-    let set = plan(&cx.host, &builder)?;
+    let set = plan(&cx.host, &installation, &builder)?;
     let applied = set.apply(cx, true)?;
     match applied {
         Applied::Nothing | Applied::Done if builder.host_key.is_some() => {}
@@ -224,7 +224,7 @@ fn register(cx: &mut Context, mut builder: Registration) -> anyhow::Result<Repor
     })
 }
 
-fn plan(host: &Host, builder: &Registration) -> anyhow::Result<Changeset> {
+fn plan(host: &Host, installation: &Installation, builder: &Registration) -> anyhow::Result<Changeset> {
     let mut set = Changeset::new(format!("the builder {}", builder.uri()));
     if let Some(text) = builder.ssh_config() {
         let main = std::fs::read_to_string(host.path(SSH_CONFIG)).unwrap_or_default();
@@ -235,7 +235,7 @@ fn plan(host: &Host, builder: &Registration) -> anyhow::Result<Changeset> {
         let file = format!("/etc/ssh/ssh_config.d/100-xtask-{}.conf", builder.alias);
         set.edit(host, &file, |_| text.clone())?;
     }
-    set.edit(host, MACHINES, |it| with_line(it, builder))?;
+    set.edit(host, &installation.machines_file(), |it| with_line(it, builder))?;
     Ok(set)
 }
 

@@ -32,7 +32,7 @@ impl Trust {
                 "our own Nix has no daemon: there is nobody to be trusted by",
             ));
         }
-        let installation = before.installation;
+        let installation = before.installation.clone();
         // Where the file names nobody, root is trusted.
         let lists = [("trusted-users", vec![user.clone()])];
         if before.machine.words("trusted-users", &["root"]).contains(&user) {
@@ -60,6 +60,14 @@ impl Trust {
             facts_after_restart(cx, |it| it.store.as_ref().is_ok_and(|it| !own || it.trusted == Some(true)));
         let trusted = after.store.as_ref().is_ok_and(|it| it.trusted == Some(true));
         Ok(match (own, trusted) {
+            _ if installation.restart().is_none() => report(
+                applied,
+                false,
+                format!(
+                    "{user} is written down; it holds when the daemon is restarted: {}",
+                    installation.restart_text()
+                ),
+            ),
             (true, true) => report(applied, true, format!("the daemon trusts {user}")),
             (false, _) if after.store.is_ok() => report(
                 applied,
