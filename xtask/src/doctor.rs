@@ -98,3 +98,5 @@ fn json(checks: &[Check]) -> Value {
 pub(crate) mod machines;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;

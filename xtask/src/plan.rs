@@ -138,8 +138,37 @@ impl Step {
 
     fn words(&self, settings: &Settings, log: &[&str]) -> Vec<String> {
         let mut argv = Argv(Vec::new());
+        self.subcommand(&mut argv);
+        // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
+        if matches!(self, Step::Develop { .. }) {
+            argv.push(["--option", "flake-registry", ""]);
+        }
+        argv.flag("--no-update-lock-file", self.reads_a_flake());
         match self {
-            Step::Build(build) => build.argv(&mut argv),
+            // The daemon would refuse settings of ours, and say so.
+            Step::Trust { .. } => features(&mut argv),
+            _ => settings.argv(&mut argv),
+        }
+        match self {
+            Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
+            Step::Config => argv.push(machine_options(&settings.extra)),
+            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
+            _ => &mut argv,
+        };
+        argv.push(log);
+        // The last of all: what follows is the command's own.
+        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
+            && !command.is_empty()
+        {
+            argv.push(["--command"]).push(command);
+        }
+        argv.0
+    }
+
+    /// What it does, before what every call gets.
+    fn subcommand(&self, argv: &mut Argv) {
+        match self {
+            Step::Build(build) => build.argv(argv),
             Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
@@ -175,37 +204,13 @@ impl Step {
                 if !substituters.is_empty() {
                     argv.push(["--option", "extra-substituters", &substituters.join(" ")]);
                 }
-                &mut argv
+                argv
             }
             Step::FlakeCheck { flake, build, all_systems } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
                 argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
             }
         };
-        // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
-        if matches!(self, Step::Develop { .. }) {
-            argv.push(["--option", "flake-registry", ""]);
-        }
-        argv.flag("--no-update-lock-file", self.reads_a_flake());
-        match self {
-            // The daemon would refuse settings of ours, and say so.
-            Step::Trust { .. } => features(&mut argv),
-            _ => settings.argv(&mut argv),
-        }
-        match self {
-            Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
-            Step::Config => argv.push(machine_options(&settings.extra)),
-            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
-            _ => &mut argv,
-        };
-        argv.push(log);
-        // The last of all: what follows is the command's own.
-        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
-            && !command.is_empty()
-        {
-            argv.push(["--command"]).push(command);
-        }
-        argv.0
     }
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.

@@ -253,7 +253,7 @@ mod tests {
             '';
         "#]].assert_eq(&all);
         expect![[r#"
-            ssh -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile='/t/known hosts' -o HostKeyAlias=orb -p 32222 -i /Users/u/.orbstack/ssh/id_ed25519 u@127.0.0.1
+            ssh -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile="/t/known hosts" -o HostKeyAlias=orb -p 32222 -i /Users/u/.orbstack/ssh/id_ed25519 u@127.0.0.1
         "#]].assert_eq(&(orb().login("/t/known hosts").join(" ") + "\n"));
     }
 

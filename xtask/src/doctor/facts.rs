@@ -11,7 +11,6 @@ use super::build_dir::{self, BuildDir};
 use super::probe::{self, CacheAnswer, Git, StoreAnswer};
 use super::space::Space;
 use crate::builders::Machines;
-use crate::context::Context;
 use crate::host::{Host, Os};
 use crate::installation::Installation;
 use crate::nix::{Flavour, Nix, Origin, Version, known};
@@ -59,17 +58,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Asks everything.
-    #[must_use]
-    pub fn gather(cx: &mut Context, now: i64) -> Facts {
-        let nix = match cx.nix_at_hand() {
-            Some(nix) => Ok(nix.clone()),
-            None => Err(cx.nix_missing()),
-        };
-        Facts::of(cx.host.clone(), cx.workspace.clone(), nix, cx.globals.offline, now)
-    }
-
-    /// The same for a Nix that was found already.
+    /// Asks everything; of the network only if that is allowed.
     #[must_use]
     pub fn of(host: Host, workspace: Workspace, nix: Result<Nix, String>, offline: bool, now: i64) -> Facts {
         let flavour = nix.as_ref().ok().map(|it| it.flavour);

@@ -45,9 +45,20 @@ impl Doctor {
 }
 
 fn look(cx: &mut Context) -> (Facts, Vec<Check>) {
-    let facts = Facts::gather(cx, calendar::seconds(SystemTime::now()));
+    let offline = cx.globals.offline;
+    let facts = facts(cx, offline);
     let checks = doctor::checks(&facts);
     (facts, checks)
+}
+
+/// What is so now.
+pub(super) fn facts(cx: &mut Context, offline: bool) -> Facts {
+    let nix = match cx.nix_at_hand() {
+        Some(nix) => Ok(nix.clone()),
+        None => Err(cx.nix_missing()),
+    };
+    let now = calendar::seconds(SystemTime::now());
+    Facts::of(cx.host.clone(), cx.workspace.clone(), nix, offline, now)
 }
 
 /// A build that needs no input, by this very program.

@@ -12,7 +12,6 @@ use crate::changeset::apply::Applied;
 use crate::context::Context;
 use crate::doctor::Facts;
 use crate::installation::Installation;
-use crate::locks::calendar;
 use crate::report::Report;
 
 /// Set this machine up: Nix, the binary cache, trust, builders. What is to be changed is shown first
@@ -74,12 +73,7 @@ fn module(text: &str, installation: &Installation) -> Report {
 
 /// What is so now, asked anew; the network is not asked.
 fn facts(cx: &mut Context) -> Facts {
-    let nix = match cx.nix_at_hand() {
-        Some(nix) => Ok(nix.clone()),
-        None => Err(cx.nix_missing()),
-    };
-    let now = calendar::seconds(std::time::SystemTime::now());
-    Facts::of(cx.host.clone(), cx.workspace.clone(), nix, true, now)
+    super::doctor::facts(cx, true)
 }
 
 /// The same, once the daemon answers again; it takes a moment to start.

@@ -6,7 +6,9 @@ use super::{facts, facts_after_restart, module, report};
 use crate::changeset;
 use crate::changeset::apply::Applied;
 use crate::context::Context;
+use crate::doctor::Facts;
 use crate::host::Host;
+use crate::installation::Installation;
 use crate::report::Report;
 
 /// Make the daemon trust a user. That equals root without a password; `setup cache` is nearly always enough
@@ -55,34 +57,31 @@ impl Trust {
             Applied::Shown => return Ok(report(applied, true, "")),
             Applied::Refused => return Ok(report(applied, false, "nothing was changed")),
         }
-        let own = own_name(&cx.host).is_ok_and(|it| it == user);
-        let after =
-            facts_after_restart(cx, |it| it.store.as_ref().is_ok_and(|it| !own || it.trusted == Some(true)));
-        let trusted = after.store.as_ref().is_ok_and(|it| it.trusted == Some(true));
-        Ok(match (own, trusted) {
-            _ if installation.restart().is_none() => report(
-                applied,
-                false,
-                format!(
-                    "{user} is written down; it holds when the daemon is restarted: {}",
-                    installation.restart_text()
-                ),
-            ),
-            (true, true) => report(applied, true, format!("the daemon trusts {user}")),
-            (false, _) if after.store.is_ok() => report(
-                applied,
-                true,
-                format!("{user} is among trusted-users; only {user} can ask the daemon: `nix store info`"),
-            ),
-            _ => report(
-                applied,
-                false,
-                format!(
-                    "{user} is written down, but the daemon does not know yet; restart it: {}",
-                    installation.restart_text()
-                ),
-            ),
-        })
+        Ok(proven(cx, applied, &installation, &user))
+    }
+}
+
+/// Only the user himself can ask the daemon whether it trusts him.
+fn proven(cx: &mut Context, applied: Applied, installation: &Installation, user: &str) -> Report {
+    let restart = installation.restart_text();
+    if installation.restart().is_none() {
+        let note = format!("{user} is written down; it holds when the daemon is restarted: {restart}");
+        return report(applied, false, note);
+    }
+    let own = own_name(&cx.host).is_ok_and(|it| it == user);
+    let trusts = |it: &Facts| it.store.as_ref().is_ok_and(|it| it.trusted == Some(true));
+    let after = facts_after_restart(cx, |it| it.store.is_ok() && (!own || trusts(it)));
+    match own {
+        true if trusts(&after) => report(applied, true, format!("the daemon trusts {user}")),
+        false if after.store.is_ok() => {
+            let note = format!("{user} is among trusted-users; {user} can prove it: cargo xtask doctor");
+            report(applied, true, note)
+        }
+        _ => {
+            let note =
+                format!("{user} is written down, but the daemon does not know yet; restart it: {restart}");
+            report(applied, false, note)
+        }
     }
 }
 
