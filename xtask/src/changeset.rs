@@ -39,6 +39,8 @@ pub struct Changeset {
     pub changes: Vec<Change>,
     /// A command needs root, whoever owns the files.
     pub root: bool,
+    /// It takes others back, and is not taken back itself.
+    pub is_undo: bool,
 }
 
 impl Changeset {
@@ -91,7 +93,8 @@ impl Changeset {
         let mut res = Vec::new();
         for it in &self.changes {
             if let Change::File { path, old, new: Some(new) } = it {
-                res.push(diff(old.as_deref().unwrap_or_default(), new, path).trim_end().to_owned());
+                let diff = diff(old.as_deref().unwrap_or_default(), new, path);
+                res.push(diff.lines().map(without_secret).collect::<Vec<_>>().join("\n"));
             }
         }
         res
@@ -202,6 +205,22 @@ impl Changeset {
         Ok(())
     }
 
+    /// The files that are as planned already, after something went wrong.
+    #[must_use]
+    pub fn done(&self, host: &Host) -> Changeset {
+        let is_done = |it: &&Change| match it {
+            Change::File { path, new, .. } => read(&host.path(path)).is_ok_and(|it| it == *new),
+            Change::Run(_) => true,
+        };
+        Changeset { changes: self.changes.iter().filter(is_done).cloned().collect(), ..self.clone() }
+    }
+
+    /// Whether it changes files, which is what can be undone.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        self.changes.iter().any(|it| matches!(it, Change::File { .. }))
+    }
+
     /// Whether all files are as planned.
     ///
     /// # Errors
@@ -214,6 +233,14 @@ impl Changeset {
             }
         }
         Ok(())
+    }
+}
+
+/// A line of a diff, for people; a token of GitHub is nobody's business.
+fn without_secret(line: &str) -> String {
+    match line.split_once('=') {
+        Some((name, _)) if name.contains("access-tokens") => format!("{name}= …"),
+        _ => line.to_owned(),
     }
 }
 

@@ -199,7 +199,11 @@ impl Reader<'_> {
                         self.problem(shown, n + 1, format!("includes `{next}`, which is not there"));
                     }
                 }
-                Line::Bad => self.problem(shown, n + 1, format!("is no setting: `{}`", content.trim())),
+                Line::Bad => {
+                    // The rest may be a token.
+                    let word = content.split_whitespace().next().unwrap_or_default();
+                    self.problem(shown, n + 1, format!("is no setting: `{word} …`"));
+                }
             }
         }
     }

@@ -20,11 +20,11 @@ pub enum Applied {
 }
 
 impl Changeset {
-    /// All of it. `remember` is off for what cannot or need not be undone.
+    /// All of it. What changes files is remembered.
     ///
     /// # Errors
     /// When the script failed, or the files are not what they were to be.
-    pub fn apply(&self, cx: &mut Context, remember: bool) -> anyhow::Result<Applied> {
+    pub fn apply(&self, cx: &mut Context) -> anyhow::Result<Applied> {
         if self.is_empty() {
             return Ok(Applied::Nothing);
         }
@@ -43,11 +43,15 @@ impl Changeset {
         let dir = receipt::next(&state)?;
         self.stage(&dir)?;
         let script = self.script(&cx.host, &dir);
-        // Written before: a receipt of what was not done is refused by `setup undo`, one that is missing helps nobody.
-        if remember {
-            receipt::Receipt::of(self).write(&dir)?;
+        let outcome = run(cx, through, &script);
+        // Also of what was begun and failed.
+        let done = self.done(&cx.host);
+        if done.has_files() && !self.is_undo {
+            receipt::Receipt::of(&done).write(&dir)?;
+            outcome.context("files were changed already; take them back: cargo xtask setup undo")?;
+        } else {
+            outcome?;
         }
-        run(cx, through, &script).inspect_err(|_| drop(std::fs::remove_file(dir.join("receipt.json"))))?;
         self.verify(&cx.host)?;
         Ok(Applied::Done)
     }

@@ -1,6 +1,7 @@
 //! What was changed on this machine, kept so that `setup undo` can take it back.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -60,6 +61,7 @@ impl Receipt {
             title: format!("undo: {}", self.title),
             changes: files.chain(commands).collect(),
             root: self.root,
+            is_undo: true,
         }
     }
 
@@ -85,6 +87,9 @@ pub fn next(state: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
     let last = numbers(&dir).into_iter().max().unwrap_or(0);
     let res = dir.join((last + 1).to_string());
     crate::files::create_dir(&res)?;
+    // Settings may have tokens in them.
+    fs::set_permissions(&res, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot make `{res}` private"))?;
     Ok(res)
 }
 

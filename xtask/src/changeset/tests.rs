@@ -111,7 +111,32 @@ fn what_was_done_is_undone() {
     machine.apply(&receipt.reverse()).unwrap();
     assert_eq!(machine.read("/etc/f"), "old\n");
     assert!(!machine.host.path("/etc/dir/g").exists());
+    assert!(receipt.reverse().is_undo);
     receipt.undone = true;
     receipt.write(&dir).unwrap();
     assert!(receipt::latest(&state).is_err());
+}
+
+/// The second file cannot be written: only the first can be taken back.
+#[test]
+fn of_what_failed_in_the_middle_only_what_was_done_is_undone() {
+    let machine = Machine::new(&[("/etc/f", "old\n"), ("/etc/file", "no directory\n")]);
+    let mut set = Changeset::new("test");
+    set.edit(&machine.host, "/etc/f", |_| "new\n".to_owned()).unwrap();
+    set.changes.push(Change::File { path: "/etc/file/g".to_owned(), old: None, new: Some("x".to_owned()) });
+    assert!(machine.apply(&set).is_err());
+    let done = set.done(&machine.host);
+    assert_eq!(done.changes.len(), 1);
+    machine.apply(&Receipt::of(&done).reverse()).unwrap();
+    assert_eq!(machine.read("/etc/f"), "old\n");
+    assert!(!set.done(&machine.host).has_files());
+}
+
+#[test]
+fn a_token_is_not_shown() {
+    let machine = Machine::new(&[("/etc/nix.conf", "access-tokens = github.com=SECRET\n")]);
+    let mut set = Changeset::new("test");
+    set.edit(&machine.host, "/etc/nix.conf", |it| format!("{it}a = b\n")).unwrap();
+    let shown = set.diffs().concat();
+    assert!(shown.contains(" access-tokens = …\n+a = b") && !shown.contains("SECRET"), "{shown}");
 }

@@ -33,7 +33,7 @@ fn a_bad_day() {
               ok    trust      the daemon does not trust you: only caches that the machine allows are used, which is safe
               ok    space      250 GB free of 500 GB (ext4 on /)
             Settings
-              FAIL  files      /etc/nix/nix.conf:2 is no setting: `build-dir /tmp`
+              FAIL  files      /etc/nix/nix.conf:2 is no setting: `build-dir …`
                                why: Nix refuses to start, or the daemon does
                                cure: edit the file: a line is `NAME = VALUE`, with blanks around the `=`, and `#` begins a comment
               warn  features   not on: nix-command, flakes

@@ -68,12 +68,12 @@ fn what_nix_refuses_is_named_with_its_line() {
     check(
         &files,
         &[],
-        expect![[r"
-        /etc/nix/nix.conf:1 is no setting: `cores=4`
-        /etc/nix/nix.conf:2 includes `/etc/nix/gone.conf`, which is not there
-        /etc/nix/again.conf:0 files include each other without end
-        substituters: default
-    "]],
+        expect![[r#"
+            /etc/nix/nix.conf:1 is no setting: `cores=4 …`
+            /etc/nix/nix.conf:2 includes `/etc/nix/gone.conf`, which is not there
+            /etc/nix/again.conf:0 files include each other without end
+            substituters: default
+        "#]],
     );
 }
 

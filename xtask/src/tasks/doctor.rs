@@ -29,9 +29,7 @@ impl Doctor {
         if self.fix {
             let mut changed = false;
             for set in doctor::fixes(&facts, &checks)? {
-                // Files of a git work tree have their own history.
-                let remember = set.root;
-                changed |= set.apply(cx, remember)? == Applied::Done;
+                changed |= set.apply(cx)? == Applied::Done;
             }
             if changed {
                 (facts, checks) = look(cx);

@@ -6,6 +6,7 @@ mod nix;
 mod trust;
 mod undo;
 
+use anyhow::bail;
 use serde_json::json;
 
 use crate::changeset::apply::Applied;
@@ -74,6 +75,15 @@ fn module(text: &str, installation: &Installation) -> Report {
 /// What is so now, asked anew; the network is not asked.
 fn facts(cx: &mut Context) -> Facts {
     super::doctor::facts(cx, true)
+}
+
+/// The same, where there is a Nix whose settings are to be changed.
+fn facts_with_nix(cx: &mut Context) -> anyhow::Result<Facts> {
+    let res = facts(cx);
+    match &res.nix {
+        Ok(_) => Ok(res),
+        Err(why) => bail!("{why}\nfirst: cargo xtask setup nix"),
+    }
 }
 
 /// The same, once the daemon answers again; it takes a moment to start.

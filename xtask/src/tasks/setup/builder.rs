@@ -94,7 +94,7 @@ impl Builder {
             set.run(&["orbctl", "create", "nixos", ORB]);
         }
         set.changes.push(changeset::Change::Run(rebuild(cx)?));
-        let applied = set.apply(cx, false)?;
+        let applied = set.apply(cx)?;
         if applied == Applied::Refused {
             return Ok(report(applied, false, "nothing was changed"));
         }
@@ -144,7 +144,7 @@ fn rebuild(cx: &Context) -> anyhow::Result<Vec<String>> {
 fn configure(cx: &mut Context) -> anyhow::Result<Report> {
     let mut set = Changeset::new("the build directory of the OrbStack machine");
     set.changes.push(changeset::Change::Run(rebuild(cx)?));
-    let applied = set.apply(cx, false)?;
+    let applied = set.apply(cx)?;
     if applied != Applied::Done {
         return Ok(report(applied, true, ""));
     }
@@ -174,7 +174,7 @@ fn disk(cx: &mut Context) -> anyhow::Result<Report> {
         set.changes.insert(1, changeset::Change::Run(make));
         set.root = true;
     }
-    let applied = set.apply(cx, true)?;
+    let applied = set.apply(cx)?;
     let after = facts(cx);
     let on_disk =
         after.build_space.as_ref().is_some_and(|it| !it.is_memory()) && after.build_dir.path == DISK;
@@ -188,23 +188,21 @@ fn disk(cx: &mut Context) -> anyhow::Result<Report> {
 /// The host key, the line, ssh's configuration; then a login, just as the daemon will do it.
 fn register(cx: &mut Context, mut builder: Registration) -> anyhow::Result<Report> {
     let installation = facts(cx).installation;
-    if !cx.globals.offline {
-        let (key, fingerprint) = host_key(cx, &builder)?;
-        cx.ui.status(&format!(
-            "host key of {}: {fingerprint}; compare it with the machine's own",
-            builder.host
-        ));
-        builder.host_key = Some(key);
+    if cx.globals.offline {
+        bail!("the builder's host key has to be asked for, and `--offline` forbids it");
     }
+    let (key, fingerprint) = host_key(cx, &builder)?;
+    cx.ui.status(&format!("host key of {}: {fingerprint}; compare it with the machine's own", builder.host));
+    builder.host_key = Some(key);
     if installation.settings_file().is_none() {
         return Ok(module(&builder.module(), &installation));
     }
     let set = plan(&cx.host, &installation, &builder)?;
-    let applied = set.apply(cx, true)?;
+    let applied = set.apply(cx)?;
     match applied {
-        Applied::Nothing | Applied::Done if builder.host_key.is_some() => {}
+        Applied::Nothing | Applied::Done => {}
         Applied::Refused => return Ok(report(applied, false, "nothing was changed")),
-        _ => return Ok(report(applied, true, "")),
+        Applied::Shown => return Ok(report(applied, true, "")),
     }
     let next = format!("a build proves the rest: cargo xtask builder test {}", builder.alias);
     Ok(match login(cx, &builder)? {

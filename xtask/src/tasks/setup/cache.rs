@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::{facts, facts_after_restart, module, report};
+use super::{facts_after_restart, facts_with_nix, module, report};
 use crate::changeset::apply::Applied;
 use crate::changeset::{self, Changeset};
 use crate::context::Context;
@@ -22,7 +22,7 @@ pub(super) struct Cache {}
 impl Cache {
     #[expect(clippy::unused_self, reason = "it has no options yet, and is called like the others")]
     pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let before = facts(cx);
+        let before = facts_with_nix(cx)?;
         let caches = before.wanted.clone();
         if caches.substituters.is_empty() {
             bail!(
@@ -44,7 +44,7 @@ impl Cache {
             return Ok(module(&installation.module(&lists(&caches)), &installation));
         }
         let set = plan(&cx.host, &installation, &before.conf_file, &caches)?;
-        let applied = set.apply(cx, true)?;
+        let applied = set.apply(cx)?;
         match applied {
             Applied::Nothing | Applied::Done => {}
             Applied::Shown => return Ok(report(applied, true, "")),

@@ -101,7 +101,7 @@ fn distribution(cx: &mut Context) -> anyhow::Result<Report> {
             "no package of Nix is known for this distribution; take another: `--from determinate` or `--from private`"
         );
     }
-    let applied = set.apply(cx, false)?;
+    let applied = set.apply(cx)?;
     if applied != Applied::Done {
         return Ok(report(applied, true, ""));
     }

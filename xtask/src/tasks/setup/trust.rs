@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-use super::{facts, facts_after_restart, module, report};
+use super::{facts_after_restart, facts_with_nix, module, report};
 use crate::changeset;
 use crate::changeset::apply::Applied;
 use crate::context::Context;
@@ -26,7 +26,7 @@ impl Trust {
             None => own_name(&cx.host)?.to_owned(),
         };
         check(&user)?;
-        let before = facts(cx);
+        let before = facts_with_nix(cx)?;
         if before.is_private() {
             return Ok(report(
                 Applied::Nothing,
@@ -51,7 +51,7 @@ impl Trust {
         let title = format!("trust {user}");
         let set = changeset::settings::add(&cx.host, &installation, &title, &lists)?;
         set.holds(&cx.host, &before.conf_file, &lists)?;
-        let applied = set.apply(cx, true)?;
+        let applied = set.apply(cx)?;
         match applied {
             Applied::Nothing | Applied::Done => {}
             Applied::Shown => return Ok(report(applied, true, "")),

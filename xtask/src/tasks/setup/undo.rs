@@ -20,7 +20,7 @@ impl Undo {
         // Before it is shown: what has been changed since must not be thrown away.
         set.fits(&cx.host, &dir)?;
         cx.ui.status(&set.title);
-        let applied = set.apply(cx, false)?;
+        let applied = set.apply(cx)?;
         if applied == Applied::Done {
             found.undone = true;
             found.write(&dir)?;
