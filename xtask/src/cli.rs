@@ -21,6 +21,7 @@ use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -77,6 +78,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Size(Size),
     Doctor(Doctor),
     Setup(Setup),
     Ci(Ci),
@@ -102,6 +104,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Doctor(it) => it.run(cx),
             Task::Setup(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),

@@ -4,6 +4,7 @@ pub mod alejandra4;
 pub mod builders;
 pub mod changeset;
 pub mod cli;
+pub mod closure;
 pub mod companion;
 pub mod context;
 pub mod doctor;

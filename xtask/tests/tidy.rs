@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("builders", &["host"]),
     ("format", &[]),
     ("image", &["revision"]),
+    ("closure", &["nix", "report"]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
     ("nix_edit", &["workspace"]),

@@ -11,9 +11,8 @@ fn check(machine: &Machine, expect: &Expect) {
     expect.assert_eq(&machine.page());
 }
 
-/// What goes wrong with a workspace, a clock and a cache.
-#[test]
-fn a_bad_day() {
+/// A file that git does not know, one that LFS has not fetched, two that are one on a Mac, a clock that is wrong.
+fn spoilt() -> Machine {
     let machine = Machine::linux();
     machine.put("/work/new.nix", "{}").put("/work/.gitattributes", "*.glb filter=lfs\n");
     machine.put("/work/axes.glb", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
@@ -23,6 +22,13 @@ fn a_bad_day() {
     xshell::cmd!(sh, "{git} -C {work} add -f .gitattributes axes.glb A.txt a.txt").quiet().run().unwrap();
     machine.put("/etc/nix/nix.conf", "trusted-public-keys = example-1:OLD=\nbuild-dir /tmp\n");
     machine.program("curl", "printf 'HTTP/1.1 404 No\\r\\ndate: Sun, 22 Nov 2026 21:40:53 GMT\\r\\n\\r\\n'");
+    machine
+}
+
+/// What goes wrong with a workspace, a clock and a cache.
+#[test]
+fn a_bad_day() {
+    let machine = spoilt();
     check(
         &machine,
         &expect![[r#"
@@ -129,23 +135,30 @@ fn a_nix_that_hangs() {
     assert!(since.elapsed().as_secs() < 30);
 }
 
+/// Does what `--fix` would, and says what that was.
+fn fix(machine: &Machine) -> String {
+    let mut told = String::new();
+    let facts = machine.facts();
+    for set in fixes(&facts, &checks(&facts)).unwrap() {
+        told += &set.diffs().join("\n");
+        for it in &set.changes {
+            if let Change::Run(words) = it {
+                told += &machine.plain(&format!("\n$ {}", words.join(" ")));
+            }
+        }
+        told += if set.root { "\nas root\n" } else { "\n" };
+        machine.apply(&set);
+    }
+    told
+}
+
 /// `--fix` on each machine: what it changes, and that nothing is left to fix.
 #[test]
 fn fixes_of_each_machine() {
     let mut told = String::new();
     for machine in [Machine::linux(), Machine::determinate(), Machine::nixos(), Machine::mac_determinate()] {
         machine.put("/work/new file.nix", "{}");
-        let facts = machine.facts();
-        for set in fixes(&facts, &checks(&facts)).unwrap() {
-            told += &set.diffs().join("\n");
-            for it in &set.changes {
-                if let Change::Run(words) = it {
-                    told += &machine.plain(&format!("\n$ {}", words.join(" ")));
-                }
-            }
-            told += if set.root { "\nas root\n" } else { "\n" };
-            machine.apply(&set);
-        }
+        told += &fix(&machine);
         let after = machine.facts();
         let left = fixes(&after, &checks(&after)).unwrap();
         assert!(left.iter().all(|it| !it.root), "{left:?}");
