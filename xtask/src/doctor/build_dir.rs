@@ -41,3 +41,59 @@ pub(super) fn effective(host: &Host, nix: Option<&Nix>, machine: &Conf) -> Build
     let because = if value.is_some() { place.to_owned() } else { format!("the default of {version}") };
     BuildDir { path: value.unwrap_or_else(|| tmp.to_owned()).into(), because }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::machines::Machine;
+    use crate::nix::Origin;
+    use crate::nix_conf::SYSTEM;
+
+    fn check(machine: &Machine, flavour: Flavour, version: &str, root: Option<&str>, want: &str) {
+        let nix = Nix {
+            program: "/usr/bin/nix".into(),
+            version: version.parse().unwrap(),
+            flavour,
+            origin: Origin::Path,
+            store_root: root.map(Utf8PathBuf::from),
+        };
+        let conf = Conf::system(&machine.host, SYSTEM);
+        let dir = effective(&machine.host, Some(&nix), &conf);
+        assert_eq!(format!("{} ({})", dir.path, dir.because), want);
+    }
+
+    #[test]
+    fn by_version_flavour_environment_and_settings() {
+        let machine = Machine::linux();
+        let upstream = |version: &str, want: &str| check(&machine, Flavour::Upstream, version, None, want);
+        upstream("2.29.1", "/tmp (the default of Nix 2.29.1)");
+        upstream("2.30.0", "/nix/var/nix/builds (the default of Nix 2.30.0)");
+        check(&machine, Flavour::Lix, "2.92.0", None, "/tmp (the default of Lix 2.92.0)");
+        check(&machine, Flavour::Lix, "2.93.0", None, "/nix/var/nix/builds (the default of Lix 2.93.0)");
+        let own = Some("/home/u/s");
+        check(
+            &machine,
+            Flavour::Upstream,
+            "2.34.8",
+            own,
+            "/home/u/s/nix/var/nix/builds (the default of Nix 2.34.8)",
+        );
+        let unit = "/etc/systemd/system/nix-daemon.service";
+        machine.put(unit, "[Service]\nEnvironment=\"A=b\" TMPDIR=/old\n");
+        upstream("2.26.3", "/old (TMPDIR of the daemon)");
+        machine.put(&format!("{unit}.d/override.conf"), "[Service]\nEnvironment=TMPDIR=/big\n");
+        upstream("2.26.3", "/big (TMPDIR of the daemon)");
+        machine.put(SYSTEM, "build-dir = /disk\n");
+        upstream("2.26.3", "/disk (build-dir in /etc/nix/nix.conf:1)");
+        upstream("2.34.8", "/disk (build-dir in /etc/nix/nix.conf:1)");
+    }
+
+    #[test]
+    fn a_mac_says_it_in_its_plist() {
+        let machine = Machine::mac_determinate();
+        check(&machine, Flavour::Upstream, "2.28.0", None, "/private/tmp (the default of Nix 2.28.0)");
+        let plist = "<key>EnvironmentVariables</key>\n<dict>\n<key>TMPDIR</key>\n<string>/Volumes/b</string>\n</dict>\n";
+        machine.put("/Library/LaunchDaemons/systems.determinate.nix-daemon.plist", plist);
+        check(&machine, Flavour::Upstream, "2.28.0", None, "/Volumes/b (TMPDIR of the daemon)");
+    }
+}

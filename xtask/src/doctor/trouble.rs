@@ -208,3 +208,30 @@ fn fixes_of_each_machine() {
     "#]]
     .assert_eq(&told.lines().map(|it| it.trim_end().to_owned() + "\n").collect::<String>());
 }
+
+/// Who can build for the flight computer, where a flake is for it.
+#[test]
+fn builds_for_aarch64() {
+    let machine = Machine::linux();
+    let found = |platforms: &str| {
+        let mut facts = machine.facts();
+        if let Ok(settings) = &mut facts.settings {
+            settings.insert("extra-platforms".to_owned(), platforms.into());
+        }
+        let check = checks(&facts).into_iter().find(|it| it.name == "aarch64");
+        check.map(|it| (it.state, it.found))
+    };
+    assert_eq!(found("i686-linux"), None);
+    machine.put("/work/aleph/flake.nix", "{outputs = _: {};}");
+    let told = |state, text: &str| Some((state, text.to_owned()));
+    assert_eq!(found("i686-linux"), told(State::Warn, "no builder and no emulation"));
+    let both = "i686-linux aarch64-linux";
+    assert_eq!(found(both), told(State::Fail, "extra-platforms has it, the kernel has no emulator"));
+    let binfmt = "/proc/sys/fs/binfmt_misc/qemu-aarch64";
+    machine.put(binfmt, "enabled\ninterpreter /usr/bin/qemu-aarch64\nflags: PO\n");
+    assert_eq!(found(both), told(State::Warn, "emulated, but the emulator is not in the sandbox"));
+    machine.put(binfmt, "enabled\ninterpreter /usr/bin/qemu-aarch64\nflags: POF\n");
+    assert_eq!(found(both), told(State::Pass, "emulated, about ten times slower than a builder"));
+    machine.put("/etc/nix/machines", "ssh://arm aarch64-linux\n");
+    assert_eq!(found("i686-linux"), told(State::Pass, "by the builder ssh://arm"));
+}

@@ -72,18 +72,26 @@ fn a_cache_is_allowed_shown_kept_proven_and_taken_back() {
     daemon.root("--yes setup undo").bad().says("there is nothing to undo");
 }
 
+/// A `sudo` that only writes down what it is asked for, because nobody may become root here.
 #[test]
-fn fix_does_the_same_and_looks_again() {
+fn who_is_not_root_needs_sudo_once_and_nothing_is_half_done() {
     if lacks_users() {
         return;
     }
     let daemon = daemon();
-    let run = daemon.nobody("--yes doctor --fix");
-    // Who is not root needs sudo, which nobody has here: nothing is half done.
-    let conf = daemon.sandbox.temp().join("conf/nix.conf");
-    assert_eq!(run.code, Some(1), "{}", run.text());
-    assert!(!fs::read_to_string(&conf).unwrap().contains("cache.invalid"));
-    assert!(run.stderr.contains("sudo"), "{}", run.text());
+    let temp = daemon.sandbox.temp().to_owned();
+    let before = daemon.sandbox.read("../conf/nix.conf");
+    daemon.sandbox.program("bin/sudo", &format!("#!/bin/sh\necho called >> {temp}/home/sudo\nexit 1\n"));
+    let path = format!("{temp}/bin:{}", daemon.sandbox.environment()["PATH"]);
+    let sandbox = &daemon.sandbox;
+    sandbox.untracked("new.nix", "{}");
+    let run = daemon.nobody_with(&[("PATH", &path)], "--offline --yes doctor --fix").bad();
+    assert!(run.stderr.contains("sudo patch -p1 -d / <<'END'"), "{}", run.text());
+    assert_eq!(daemon.sandbox.read("../home/sudo"), "called\n");
+    assert_eq!(daemon.sandbox.read("../conf/nix.conf"), before);
+    // What needs no rights was done before.
+    let page = daemon.nobody("--offline doctor").bad().stderr;
+    assert!(line(&page, "git").contains("tracks all Nix files"), "{page}");
 }
 
 #[test]

@@ -71,6 +71,15 @@ impl Daemon {
         )
     }
 
+    /// The same, with more in the environment.
+    pub(crate) fn nobody_with(&self, env: &[(&str, &str)], args: &str) -> Run {
+        let env: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let who = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "env"];
+        let before: Vec<&str> =
+            who.into_iter().chain(env.iter().map(String::as_str)).chain([self.program.as_str()]).collect();
+        self.run("setpriv", &before, args)
+    }
+
     /// The binary as root.
     pub(crate) fn root(&self, args: &str) -> Run {
         self.run(self.program.as_str(), &[], args)
