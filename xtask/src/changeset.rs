@@ -113,7 +113,8 @@ impl Changeset {
     /// The script. It reads the texts from a directory, in which they have the numbers of their changes.
     #[must_use]
     pub fn script(&self, host: &Host, texts: &Utf8Path) -> String {
-        let mut res = String::from("set -eu\n");
+        // A signal must run what follows `EXIT` as well.
+        let mut res = String::from("set -eu\ntrap 'exit 1' HUP INT TERM\n");
         for (n, it) in self.changes.iter().enumerate() {
             let Change::File { path, old, new } = it else { continue };
             let real = real(&host.path(path));

@@ -59,6 +59,7 @@ fn a_file_is_replaced_with_its_mode_and_a_link_stays_a_link() {
     let root = machine.dir.path().canonicalize().unwrap();
     expect![[r#"
         set -eu
+        trap 'exit 1' HUP INT TERM
         cmp -s /t/0.old /m/etc/nix/nix.conf || { echo '/etc/nix/link has changed' >&2; exit 1; }
         draft=/m/etc/nix/nix.conf.xtask-new
         trap 'rm -f "$draft"' EXIT

@@ -159,7 +159,10 @@ impl Machine {
         let script = format!(
             "case \"$1 $2\" in\n--version*) echo '{banner}';;\n'config show') echo '{settings}';;\n'store info')\n\
              grep -qs '{CACHE}' {conf}/*.conf || echo \"warning: ignoring untrusted substituter '{CACHE}', you are not a \
-             trusted user.\" >&2\necho '{{\"trusted\":{trusted},\"url\":\"daemon\",\"version\":\"{version}\"}}';;\nesac"
+             trusted user.\" >&2\n\
+             grep -qs trusted-public-keys \"$HOME/.config/nix/nix.conf\" && echo \"warning: ignoring the \
+             client-specified setting 'trusted-public-keys', because it is a restricted setting and you are not a \
+             trusted user\" >&2\necho '{{\"trusted\":{trusted},\"url\":\"daemon\",\"version\":\"{version}\"}}';;\nesac"
         );
         self.program("nix", &script);
         self

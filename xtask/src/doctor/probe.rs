@@ -44,6 +44,8 @@ pub struct StoreAnswer {
     pub trusted: Option<bool>,
     /// Caches that it does not use for this user, and of which Nix would not say so in its exit code.
     pub ignored: Vec<String>,
+    /// Settings of the user's that it does not take from him.
+    pub refused: Vec<String>,
 }
 
 impl StoreAnswer {
@@ -55,14 +57,16 @@ impl StoreAnswer {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         // 2.26 writes 0 and 1, 2.34 writes false and true.
         let trusted = value.get("trusted").and_then(|it| it.as_bool().or(it.as_u64().map(|it| it > 0)));
-        let ignored = answer.stderr.lines().filter_map(|it| {
-            Some(it.split_once("ignoring untrusted substituter '")?.1.split_once('\'')?.0.to_owned())
-        });
+        let quoted = |before: &str| -> Vec<String> {
+            let named = |it: &str| Some(it.split_once(before)?.1.split_once('\'')?.0.to_owned());
+            answer.stderr.lines().filter_map(named).collect()
+        };
         Ok(StoreAnswer {
             url: text("url").unwrap_or_default(),
             version: text("version"),
             trusted,
-            ignored: ignored.collect(),
+            ignored: quoted("ignoring untrusted substituter '"),
+            refused: quoted("ignoring the client-specified setting '"),
         })
     }
 }

@@ -8,24 +8,6 @@ use crate::workspace::nearest::{did_you_mean, nearest};
 
 const GROUP: &str = "Settings";
 
-/// What the daemon takes from nobody but those that it trusts, of what people write into their own files.
-const RESTRICTED: &[&str] = &[
-    "allowed-users",
-    "build-dir",
-    "builders",
-    "builders-use-substitutes",
-    "cores",
-    "extra-platforms",
-    "max-jobs",
-    "post-build-hook",
-    "require-sigs",
-    "sandbox",
-    "sandbox-paths",
-    "system-features",
-    "trusted-public-keys",
-    "trusted-users",
-];
-
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     if facts.nix.is_err() {
         return Vec::new();
@@ -125,28 +107,29 @@ fn overridden(facts: &Facts) -> Vec<Check> {
     both.overridden().iter().map(told).collect()
 }
 
-/// The user's own lines that the daemon does not take from him.
+/// The user's own lines that the daemon, by its own words, does not take from him.
 fn without_effect(facts: &Facts) -> Vec<Check> {
-    let untrusted = facts.store.as_ref().is_ok_and(|it| it.trusted == Some(false));
-    if !untrusted {
-        return Vec::new();
-    }
-    let restricted = facts.user.assignments.iter().filter(|it| RESTRICTED.contains(&plain_name(&it.name).0));
-    let told = |it: &crate::nix_conf::Assignment| {
-        Check::warn(
-            GROUP,
-            "ignored",
-            format!("{} `{}`: the daemon does not take it from you", it.place, it.name),
-        )
-        .because("only those that the daemon trusts may set this, and Nix still ends with 0")
-        .cure(match facts.installation.settings_file() {
-            Some(file) => {
-                format!("put the line into {file}, and run `{}`", facts.installation.restart_text())
-            }
-            None => {
-                format!("put it into the machine's configuration, and run `{}`", facts.installation.rebuild())
-            }
-        })
+    let Ok(store) = &facts.store else { return Vec::new() };
+    let same = |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
+    let cure = match facts.installation.settings_file() {
+        Some(file) => format!("put the line into {file}, and run `{}`", facts.installation.restart_text()),
+        None => {
+            format!("put it into the machine's configuration, and run `{}`", facts.installation.rebuild())
+        }
     };
-    restricted.map(told).collect()
+    let mut res = Vec::new();
+    for it in &facts.user.assignments {
+        let (name, _) = plain_name(&it.name);
+        let refused = store.refused.iter().any(|refused| plain_name(refused).0 == name);
+        let caches = it.words.iter().any(|word| store.ignored.iter().any(|ignored| same(word, ignored)));
+        if refused || (name == "substituters" && caches) {
+            let found = format!("{} `{}`: the daemon does not take it from you", it.place, it.name);
+            res.push(
+                Check::warn(GROUP, "ignored", found)
+                    .because("only those that the daemon trusts may set this, and Nix still ends with 0")
+                    .cure(cure.clone()),
+            );
+        }
+    }
+    res
 }
