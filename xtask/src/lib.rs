@@ -15,6 +15,7 @@ pub mod host;
 pub mod image;
 pub mod installation;
 pub mod inventory;
+pub mod known_names;
 pub mod locks;
 pub mod logs;
 pub mod monitor;
