@@ -14,6 +14,7 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
@@ -75,6 +76,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Flash(Flash),
     Ci(Ci),
 }
 
@@ -98,6 +100,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Flash(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

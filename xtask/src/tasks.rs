@@ -4,6 +4,7 @@ pub mod build;
 pub mod bump;
 pub mod check;
 pub mod ci;
+pub mod flash;
 pub mod fmt;
 pub mod image;
 pub mod lock;

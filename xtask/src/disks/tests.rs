@@ -1,0 +1,1 @@
+//! Fabricated machines.
