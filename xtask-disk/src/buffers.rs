@@ -78,8 +78,8 @@ pub(crate) fn pipeline(
     fill: &mut (dyn FnMut(&mut Buffer) -> anyhow::Result<()> + Send),
     consume: &mut dyn FnMut(&mut Buffer) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (full_in, full) = sync_channel::<Buffer>(COUNT);
-    let (free_in, free) = sync_channel::<Buffer>(COUNT);
+    let (hand_on, ready) = sync_channel::<Buffer>(COUNT);
+    let (give_back, free) = sync_channel::<Buffer>(COUNT);
     std::thread::scope(|scope| {
         let filler = scope.spawn(move || -> anyhow::Result<()> {
             for n in 0.. {
@@ -91,31 +91,29 @@ pub(crate) fn pipeline(
                 };
                 fill(&mut buffer)?;
                 let last = buffer.len() < CHUNK;
-                if full_in.send(buffer).is_err() || last {
+                if hand_on.send(buffer).is_err() || last {
                     return Ok(());
                 }
             }
             Ok(())
         });
         let mut consumed = Ok(());
-        for mut buffer in full {
+        for mut buffer in ready {
             consumed = consume(&mut buffer);
             if consumed.is_err() {
                 break;
             }
             // Who has filled the last one does not want it back.
-            drop(free_in.send(buffer));
+            drop(give_back.send(buffer));
         }
-        drop(free_in);
-        let filled = filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        consumed.and(filled)
+        drop(give_back);
+        let read = filler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        consumed.and(read)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::bail;
-
     use super::*;
 
     /// Fills with the chunk's number, `size` bytes in all.
@@ -155,7 +153,8 @@ mod tests {
         let mut rounds = 0;
         let failed = pipeline(&mut numbers(20 * CHUNK), &mut |_| {
             rounds += 1;
-            if rounds == 7 { bail!("no more") } else { Ok(()) }
+            anyhow::ensure!(rounds < 7, "no more");
+            Ok(())
         });
         assert_eq!((failed.unwrap_err().to_string(), rounds), ("no more".to_owned(), 7));
         let mut good = numbers(20 * CHUNK);
@@ -163,7 +162,8 @@ mod tests {
         let failed = pipeline(
             &mut |buffer| {
                 filled += 1;
-                if filled == 7 { bail!("nothing left") } else { good(buffer) }
+                anyhow::ensure!(filled < 7, "nothing left");
+                good(buffer)
             },
             &mut |_| Ok(()),
         );

@@ -78,6 +78,9 @@ pub(crate) fn of(head: &[u8]) -> anyhow::Result<Format> {
     Ok(Format::Raw)
 }
 
+/// Hears the bytes of a file as they are read.
+pub(crate) type Listener<'a> = Box<dyn FnMut(&[u8]) + Send + 'a>;
+
 /// The file, decompressed as it is read. `tap` sees the bytes of the file itself.
 ///
 /// # Errors
@@ -85,7 +88,7 @@ pub(crate) fn of(head: &[u8]) -> anyhow::Result<Format> {
 pub(crate) fn open<'a>(
     path: &Path,
     format: Format,
-    tap: Box<dyn FnMut(&[u8]) + Send + 'a>,
+    tap: Listener<'a>,
 ) -> anyhow::Result<Box<dyn Read + Send + 'a>> {
     let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
     let file = Tap { file, tap };
@@ -128,7 +131,7 @@ pub(crate) fn head(path: &Path) -> anyhow::Result<(Vec<u8>, u64)> {
 
 struct Tap<'a> {
     file: File,
-    tap: Box<dyn FnMut(&[u8]) + Send + 'a>,
+    tap: Listener<'a>,
 }
 
 impl Read for Tap<'_> {
