@@ -109,3 +109,61 @@ fn uses(list: &Value) -> BTreeMap<String, BTreeSet<String>> {
     }
     res
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = include_str!("../../tests/fixtures/disks/list.plist");
+
+    fn info(name: &str, bus: &str, internal: bool, removable: bool, size: u64) -> String {
+        format!(
+            "<?xml version=\"1.0\"?>\n<plist version=\"1.0\">\n<dict><key>BusProtocol</key><string>{bus}</string>\n\
+             <key>DeviceBlockSize</key><integer>512</integer><key>DeviceIdentifier</key><string>{name}</string>\
+             <key>Internal</key><{internal}/><key>MediaName</key><string>A &amp; B</string>\
+             <key>RemovableMedia</key><{removable}/><key>TotalSize</key><integer>{size}</integer>\
+             <key>Content</key><string></string><key>WritableMedia</key><true/></dict></plist>"
+        )
+    }
+
+    #[test]
+    fn a_mac_with_a_stick_and_a_card() {
+        let infos = [
+            info("disk0", "Apple Fabric", true, false, 500_000_000_000),
+            info("disk3", "Apple Fabric", true, false, 494_000_000_000),
+            info("disk4", "USB", false, true, 31_000_000_000),
+            info("disk5", "Secure Digital", true, true, 64_000_000_000),
+            info("disk6", "Disk Image", false, true, 1_000_000),
+        ];
+        assert_eq!(names(LIST).unwrap(), ["disk0", "disk3", "disk4", "disk5", "disk6"]);
+        let disks = inventory(LIST, &infos).unwrap();
+        let told: Vec<(String, String)> = disks
+            .iter()
+            .map(|it| (it.describe(), it.refusal(None).map_or_else(|| "yes".to_owned(), |it| it.to_string())))
+            .collect();
+        let told: Vec<(&str, &str)> = told.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("disk0 (A & B, 500 GB, nvme)", "this system runs from it (/, /System/Volumes/Data)"),
+                ("disk3 (A & B, 494 GB, composite)", "this system runs from it (/, /System/Volumes/Data)"),
+                ("disk4 (A & B, 31 GB, usb)", "yes"),
+                ("disk5 (A & B, 64 GB, sd)", "yes"),
+                ("disk6 (A & B, 1.0 MB, composite)", "it is no disk, but made of other ones"),
+            ]
+        );
+        assert_eq!(
+            (disks[2].raw_path.as_str(), &disks[2].mounts),
+            ("/dev/rdisk4", &vec!["/Volumes/STICK".to_owned()])
+        );
+    }
+
+    #[test]
+    fn damaged_lists() {
+        for text in
+            ["", "<plist>", "<plist><dict><key>a</key>", "<plist><array>", "<plist><dict><string/></dict>"]
+        {
+            assert!(names(text).is_err(), "{text}");
+        }
+    }
+}
