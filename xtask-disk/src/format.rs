@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(of(b"\x28\xb5\x2f\xfd....").unwrap(), Format::Zstd);
         assert_eq!(of(b"\xfd7zXZ\0").unwrap(), Format::Xz);
         assert_eq!(of(b"\x1f\x8b\x08").unwrap(), Format::Gzip);
-        assert_eq!(of(&[0; 65536]).unwrap(), Format::Raw);
+        assert_eq!(of(&vec![0; 65536]).unwrap(), Format::Raw);
         let at = |(at, magic): (usize, &[u8])| {
             let mut head = vec![0; 65536];
             head[at..at + magic.len()].copy_from_slice(magic);

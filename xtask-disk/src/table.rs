@@ -104,7 +104,7 @@ fn gpt(head: &[u8]) -> anyhow::Result<Table> {
     let (count, each) = (size(header, 80), size(header, 84));
     let entries = match (place, count, each) {
         (Some(place), Some(count @ 0..=MOST_PARTITIONS), Some(each @ 128..=4096)) => {
-            let all = head.get(place..place + count * each);
+            let all = head.get(place..place.saturating_add(count * each));
             all.context("it is cut off in its partition table")?.chunks(each)
         }
         _ => bail!("its partition table is damaged"),
@@ -133,4 +133,82 @@ fn number64(bytes: &[u8], at: usize) -> u64 {
 
 fn size(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number32(bytes, at)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A GPT with one partition, from sector 64 to 127, of a disk of 128 sectors.
+    fn disk(sector: usize, kind: [u8; 16], attributes: u64) -> Vec<u8> {
+        let mut res = vec![0; 128 * sector];
+        res[450] = PROTECTIVE;
+        res[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let mut entries = vec![0; 4 * 128];
+        entries[..16].copy_from_slice(&kind);
+        entries[32..40].copy_from_slice(&64_u64.to_le_bytes());
+        entries[40..48].copy_from_slice(&127_u64.to_le_bytes());
+        entries[48..56].copy_from_slice(&attributes.to_le_bytes());
+        let mut header = vec![0; 92];
+        header[..8].copy_from_slice(b"EFI PART");
+        header[12..16].copy_from_slice(&92_u32.to_le_bytes());
+        header[72..80].copy_from_slice(&2_u64.to_le_bytes());
+        header[80..84].copy_from_slice(&4_u32.to_le_bytes());
+        header[84..88].copy_from_slice(&128_u32.to_le_bytes());
+        header[88..92].copy_from_slice(&crc32fast::hash(&entries).to_le_bytes());
+        let sum = crc32fast::hash(&header);
+        header[16..20].copy_from_slice(&sum.to_le_bytes());
+        res[sector..sector + 92].copy_from_slice(&header);
+        res[2 * sector..2 * sector + entries.len()].copy_from_slice(&entries);
+        res
+    }
+
+    fn verdict(disk: &[u8], size: usize) -> String {
+        match Table::read(disk).and_then(|it| it.check(size as u64).map(|()| it)) {
+            Ok(table) => format!("{:?} {}", table.kind, table.sector),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn gpt_with_sectors_of_both_sizes() {
+        for sector in [512, 4096] {
+            let good = disk(sector, ESP, 0);
+            assert_eq!(verdict(&good, good.len()), format!("Gpt {sector}"));
+            assert_eq!(verdict(&disk(sector, [1; 16], LEGACY_BOOT), good.len()), format!("Gpt {sector}"));
+            let nothing = verdict(&disk(sector, [1; 16], 0), good.len());
+            assert!(nothing.starts_with("nothing can boot from it: its partition table (GPT)"), "{nothing}");
+            let cut = verdict(&good, good.len() - 1);
+            assert!(cut.starts_with("it is cut off: its partitions end at byte"), "{cut}");
+            for (at, what) in [(sector + 41, "header"), (2 * sector + 41, "entries")] {
+                let mut damaged = good.clone();
+                damaged[at] ^= 1;
+                let told = verdict(&damaged, good.len());
+                assert!(told.starts_with("its partition table is damaged") && told.contains(what), "{told}");
+            }
+            for length in [sector + 20, 2 * sector + 20] {
+                assert!(verdict(&good[..length], length).contains("cut off"));
+            }
+        }
+    }
+
+    /// No byte of the table makes it panic.
+    #[test]
+    fn whatever_is_in_it() {
+        let good = disk(512, ESP, 0);
+        for at in 446..2 * 512 + 128 {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut bad = good.clone();
+                bad[at] = value;
+                let sum = |it: &[u8]| {
+                    let mut header = it[512..604].to_vec();
+                    header[16..20].fill(0);
+                    crc32fast::hash(&header).to_le_bytes()
+                };
+                let right = sum(&bad);
+                bad[528..532].copy_from_slice(&right);
+                verdict(&bad, bad.len());
+            }
+        }
+    }
 }

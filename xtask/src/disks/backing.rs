@@ -46,7 +46,9 @@ impl Backing<'_> {
         let swaps = self.swaps.iter().map(|it| ("swap", self.of_swap(it)));
         for (what, blocks) in mounts.chain(swaps) {
             let mut seen = BTreeSet::new();
-            blocks.iter().for_each(|it| self.down(it, &mut seen));
+            for block in &blocks {
+                self.down(block, &mut seen);
+            }
             for block in seen {
                 res.entry(block).or_default().insert(what.to_owned());
             }

@@ -34,7 +34,9 @@ impl Machine {
         self.file(&format!("{real}/dev"), number);
         self.file(&format!("{real}/size"), &(mib * MIB / 512).to_string());
         self.file(&format!("{real}/ro"), "0");
-        files.iter().for_each(|(name, text)| self.file(&format!("{real}/{name}"), text));
+        for (name, text) in files {
+            self.file(&format!("{real}/{name}"), text);
+        }
         let class = self.root().join("sys/class/block");
         std::fs::create_dir_all(&class).unwrap();
         let name = Utf8Path::new(dir).file_name().unwrap();

@@ -59,7 +59,7 @@ impl Flash {
             None => candidates(&disks, image.need())?,
         };
         let disk = if cx.globals.yes || cx.globals.dry_run {
-            self.one(&candidates)?
+            one(&candidates)?
         } else {
             confirmed(cx, &candidates)?
         };
@@ -120,16 +120,6 @@ impl Flash {
             }
         }
     }
-
-    fn one<'a>(&self, candidates: &[&'a Disk]) -> anyhow::Result<&'a Disk> {
-        match candidates {
-            [disk] => Ok(disk),
-            many => {
-                let names: Vec<&str> = many.iter().map(|it| it.path.as_str()).collect();
-                bail!("there are several disks; choose one with `--device`: {}", names.join(", "))
-            }
-        }
-    }
 }
 
 /// The disks of this machine.
@@ -172,6 +162,17 @@ fn candidates(disks: &[Disk], need: Need) -> anyhow::Result<Vec<&Disk>> {
         "there is no disk to write to: plug in a USB stick or an SD card (`cargo xtask flash --list` shows all disks){}",
         near.concat()
     )
+}
+
+/// The only one, where nobody is asked.
+fn one<'a>(candidates: &[&'a Disk]) -> anyhow::Result<&'a Disk> {
+    match candidates {
+        [disk] => Ok(disk),
+        many => {
+            let names: Vec<&str> = many.iter().map(|it| it.path.as_str()).collect();
+            bail!("there are several disks; choose one with `--device`: {}", names.join(", "))
+        }
+    }
 }
 
 /// The disk whose name the user types.
