@@ -78,14 +78,14 @@ impl Talk {
         Talk { stop, last: Mutex::new(None) }
     }
 
-    /// Tells how far it is: when a phase begins, when it ends, and now and then.
+    /// Tells how far it is: when a phase begins, and now and then.
     ///
     /// # Errors
     /// [`Interrupted`], when it is time to stop; also when nobody listens any more.
     pub(crate) fn progress(&self, phase: Phase, done: u64, total: u64) -> anyhow::Result<()> {
         self.stop.check()?;
         let Ok(mut last) = self.last.lock() else { return Ok(()) };
-        if done < total && last.is_some_and(|(it, at)| it == phase && at.elapsed() < INTERVAL) {
+        if last.is_some_and(|(it, at)| it == phase && at.elapsed() < INTERVAL) {
             return Ok(());
         }
         *last = Some((phase, Instant::now()));

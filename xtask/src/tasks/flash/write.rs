@@ -135,14 +135,15 @@ fn line(phase: Phase, done: u64, total: u64, took: Duration) -> String {
     // The first few say nothing about the rest.
     if millis > 500 && speed > 0 {
         let left = u128::from(total.saturating_sub(done)) / speed;
-        let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
-        res.push_str(&format!(
-            ", {}/s, {} left",
-            bytes(u64::try_from(speed).unwrap_or(u64::MAX)),
-            seconds(left)
-        ));
+        let speed = bytes(u64::try_from(speed).unwrap_or(u64::MAX));
+        res.push_str(&format!(", {speed}/s, {} left", whole_seconds(left)));
     }
     res
+}
+
+/// A guess is not better for its tenths.
+fn whole_seconds(left: u128) -> String {
+    if left < 60 { format!("{left} s") } else { format!("{} min {:02} s", left / 60, left % 60) }
 }
 
 impl Writer<'_> {
@@ -238,7 +239,11 @@ impl Writer<'_> {
 
     fn good(&self, cx: &Context, done: &Done) -> Report {
         let Disk { name, path, .. } = self.disk;
-        done.warnings.iter().for_each(|it| cx.ui.warning(it));
+        if !done.ejected {
+            for warning in &done.warnings {
+                cx.ui.warning(&format!("{warning}; plug {name} in again to see what is on it"));
+            }
+        }
         let time = |it: f64| seconds(Duration::try_from_secs_f64(it).unwrap_or_default());
         let mut table = Table::new(&["disk", "image", "size", "write", "verify", "sha256"]);
         table.rows.push(vec![
@@ -289,6 +294,6 @@ mod tests {
         let line = |done, millis| line(Phase::Write, done, 4_000_000_000, Duration::from_millis(millis));
         assert_eq!(line(0, 0), "write   0 B of 4.0 GB");
         assert_eq!(line(85_000_000, 1000), "write   85 MB of 4.0 GB, 85 MB/s, 46 s left");
-        assert_eq!(line(4_000_000_000, 50_000), "write   4.0 GB of 4.0 GB, 80 MB/s, 0.0 s left");
+        assert_eq!(line(4_000_000_000, 50_000), "write   4.0 GB of 4.0 GB, 80 MB/s, 0 s left");
     }
 }
