@@ -20,6 +20,7 @@ use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -77,6 +78,7 @@ enum Task {
     Bump(Bump),
     Image(Image),
     Flash(Flash),
+    Size(Size),
     Ci(Ci),
 }
 
@@ -101,6 +103,7 @@ impl Task {
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Flash(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

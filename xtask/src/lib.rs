@@ -2,6 +2,7 @@
 
 pub mod alejandra4;
 pub mod cli;
+pub mod closure;
 pub mod companion;
 pub mod context;
 pub mod disks;

@@ -10,4 +10,5 @@ pub mod image;
 pub mod lock;
 pub mod run;
 pub mod shell;
+pub mod size;
 pub mod update;

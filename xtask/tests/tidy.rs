@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("format", &[]),
     ("image", &["revision"]),
     ("disks", &["host", "report"]),
+    ("closure", &["nix", "report"]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
     ("nix_edit", &["workspace"]),
