@@ -51,15 +51,20 @@ fn xtask_is_killed_in_the_middle() {
 
 #[test]
 fn the_companion_is_killed_in_the_middle() {
-    if no_disks(&["nbdkit", "nbdfuse"]) {
+    if no_disks(&["nbdkit", "nbdfuse", "zstd"]) {
         return;
     }
-    let (sandbox, _) = with_image(48);
+    let (sandbox, file) = with_image(48);
+    pack("zstd", &["--quiet", "--keep"], &file);
     let disk = PlayedDisk::start(sandbox.temp(), SLOW);
-    let child = flash(&sandbox, disk.device(), &["sd.img"]).spawn().unwrap();
+    let child = flash(&sandbox, disk.device(), &["sd.img.zst"]).spawn().unwrap();
     writing(disk.device());
     let found = processes_with(&format!("xtask-disk write {}", disk.device().path));
     let pid = found[0].split(':').next().unwrap().parse().unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap();
+    let peak: u32 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 64_000, "it has used {peak} kB");
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     let run = end(&sandbox, child).bad().says("it was killed");
     drop(run.says("is not bootable: flash again"));
