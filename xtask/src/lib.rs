@@ -12,6 +12,7 @@ pub mod hints;
 pub mod host;
 pub mod image;
 pub mod inventory;
+pub mod known_names;
 pub mod locks;
 pub mod logs;
 pub mod monitor;

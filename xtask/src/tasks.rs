@@ -4,6 +4,8 @@ pub mod build;
 pub mod bump;
 pub mod check;
 pub mod ci;
+pub mod complete;
+pub mod docs;
 pub mod flash;
 pub mod fmt;
 pub mod image;

@@ -21,6 +21,10 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/complete.rs"]
+mod complete;
+#[path = "cli/docs.rs"]
+mod docs;
 #[path = "cli/flash.rs"]
 mod flash;
 #[path = "cli/fmt.rs"]
