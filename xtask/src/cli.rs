@@ -17,6 +17,7 @@ use crate::tasks::ci::Ci;
 use crate::tasks::complete::Complete;
 use crate::tasks::docs::Docs;
 use crate::tasks::doctor::Doctor;
+use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
@@ -80,6 +81,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Flash(Flash),
     Size(Size),
     Doctor(Doctor),
     Setup(Setup),
@@ -109,6 +111,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Flash(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
             Task::Doctor(it) => it.run(cx),
             Task::Setup(it) => it.run(cx),

@@ -7,6 +7,7 @@ pub mod ci;
 pub mod complete;
 pub mod docs;
 pub mod doctor;
+pub mod flash;
 pub mod fmt;
 pub mod image;
 pub mod lock;

@@ -27,6 +27,8 @@ mod complete;
 mod docs;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/flash.rs"]
+mod flash;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
