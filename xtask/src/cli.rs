@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::build_aleph::BuildAleph;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
@@ -74,6 +75,7 @@ enum Task {
     Update(Update),
     Lock(Lock),
     Bump(Bump),
+    BuildAleph(BuildAleph),
     Image(Image),
     Ci(Ci),
 }
@@ -97,6 +99,7 @@ impl Task {
             Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
+            Task::BuildAleph(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }

@@ -29,6 +29,8 @@ pub enum Step {
         paths: Vec<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
+        /// Also of all that each needs together.
+        closure: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -140,8 +142,8 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format } => {
-                argv.push(["path-info", "--json"]);
+            Step::PathInfo { paths, name_format, closure } => {
+                argv.push(["path-info", "--json"]).flag("--closure-size", *closure);
                 if *name_format {
                     argv.push(["--json-format", "1"]);
                 }
@@ -272,8 +274,13 @@ pub fn evaluation_options(extra: &[String]) -> Vec<String> {
 /// Those of a user's options that change where something is built.
 fn machine_options(extra: &[String]) -> Vec<String> {
     those(extra, |word| match word {
-        "--builders" | "--max-jobs" | "-j" | "--extra-platforms" | "--system-features" => Some(1),
-        "--extra-extra-platforms" | "--extra-system-features" => Some(1),
+        "--builders"
+        | "--max-jobs"
+        | "-j"
+        | "--extra-platforms"
+        | "--extra-extra-platforms"
+        | "--system-features"
+        | "--extra-system-features" => Some(1),
         "--option" => Some(2),
         _ => None,
     })

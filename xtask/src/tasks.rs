@@ -1,6 +1,7 @@
 //! One file for each verb: its flags, and the short script that it is.
 
 pub mod build;
+pub mod build_aleph;
 pub mod bump;
 pub mod check;
 pub mod ci;
