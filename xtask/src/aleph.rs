@@ -7,7 +7,9 @@ pub mod output;
 pub mod place;
 pub mod probe;
 pub mod product;
+pub mod public_key;
 pub mod room;
+pub mod template;
 pub mod this_machine;
 pub mod work;
 

@@ -18,6 +18,7 @@ use crate::tasks::ci::Ci;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
+use crate::tasks::new::New;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::tasks::update::Update;
@@ -76,6 +77,7 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     BuildAleph(BuildAleph),
+    New(New),
     Image(Image),
     Ci(Ci),
 }
@@ -100,6 +102,7 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::BuildAleph(it) => it.run(cx),
+            Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }

@@ -8,6 +8,7 @@ pub mod ci;
 pub mod fmt;
 pub mod image;
 pub mod lock;
+pub mod new;
 pub mod run;
 pub mod shell;
 pub mod update;
