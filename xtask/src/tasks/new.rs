@@ -120,13 +120,11 @@ impl New {
             (_, true) => false,
             _ => ask(cx, "Does it have WiFi?", "yes", yes_or_no)?,
         };
-        let services = match &self.services {
-            Some(it) => it.0.clone(),
-            None => {
-                let question =
-                    format!("What does it run? ({}; or all, or none)", template::SERVICES.join(", "));
-                ask(cx, &question, "all", template::services)?
-            }
+        let services = if let Some(it) = &self.services {
+            it.0.clone()
+        } else {
+            let question = format!("What does it run? ({}; or all, or none)", template::SERVICES.join(", "));
+            ask(cx, &question, "all", template::services)?
         };
         if host_name == SERIAL && !wifi {
             bail!("`--host-name serial` needs WiFi, whose module names the boards; give it a name");
@@ -136,7 +134,7 @@ impl New {
 }
 
 fn refuse_what_is_there(dir: &Utf8Path) -> anyhow::Result<()> {
-    match dir.read_dir_utf8().map(|it| it.count()) {
+    match dir.read_dir_utf8().map(Iterator::count) {
         Ok(1..) => {
             bail!("`{dir}` is not empty, and nothing is overwritten; choose another directory")
         }

@@ -72,7 +72,7 @@ fn make(draft: &Utf8Path) {
 fn fetch(arch: &str, packages: &[&str], root: &Utf8Path) {
     let mut host = Host::current().unwrap();
     let mirrors = mirror::mirrors(&host).unwrap();
-    host.arch = arch.to_owned();
+    arch.clone_into(&mut host.arch);
     let scratch = Utf8PathBuf::from(format!("{root}.apt"));
     let apt = Apt::new(&host, Suite::Trixie, scratch.clone()).unwrap();
     apt.update(&mirrors).unwrap();

@@ -183,6 +183,10 @@ fn nowhere_says_what_to_do() {
           emulation          sudo apt-get install qemu-user-static && echo 'extra-platforms = aarch64-linux' | sudo tee -a /etc/nix/nix.conf && sudo systemctl restart nix-daemon
     "#]],
     );
+}
+
+#[test]
+fn nowhere_with_what_is_half_done() {
     let mut machine = here("x86_64-linux");
     machine.emulation = Emulation::Registered { name: "qemu-aarch64".to_owned(), held: false };
     check(
