@@ -9,6 +9,8 @@ mod support;
 mod build;
 #[path = "cli/build_aleph.rs"]
 mod build_aleph;
+#[path = "cli/build_aleph_elsewhere.rs"]
+mod build_aleph_elsewhere;
 #[path = "cli/build_failures.rs"]
 mod build_failures;
 #[path = "cli/build_links.rs"]

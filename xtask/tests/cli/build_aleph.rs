@@ -14,7 +14,7 @@ use crate::support::{Sandbox, lacks, missing};
 const HERE: &str = "--option extra-platforms aarch64-linux";
 
 /// The offline example, its image's derivations unlike those of any other test.
-fn example() -> Sandbox {
+pub(crate) fn example() -> Sandbox {
     let sandbox = Sandbox::new();
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/offline/.");
     let copied = Command::new("cp").args(["-r", example, sandbox.root().as_str()]).status().unwrap();
