@@ -21,6 +21,7 @@ use crate::tasks::lock::Lock;
 use crate::tasks::new::New;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -79,6 +80,7 @@ enum Task {
     BuildAleph(BuildAleph),
     New(New),
     Image(Image),
+    Size(Size),
     Ci(Ci),
 }
 
@@ -104,6 +106,7 @@ impl Task {
             Task::BuildAleph(it) => it.run(cx),
             Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

@@ -4,6 +4,7 @@ pub mod alejandra4;
 pub mod aleph;
 pub mod builders;
 pub mod cli;
+pub mod closure;
 pub mod companion;
 pub mod context;
 pub mod files;

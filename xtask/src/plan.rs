@@ -29,8 +29,12 @@ pub enum Step {
         paths: Vec<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
-        /// Also of all that each needs together.
-        closure: bool,
+    },
+    /// Every path that a path needs at run time, with sizes and references.
+    Closure {
+        path: String,
+        /// As for [`Step::PathInfo`].
+        name_format: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -142,12 +146,19 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format, closure } => {
-                argv.push(["path-info", "--json"]).flag("--closure-size", *closure);
+            Step::PathInfo { paths, name_format } => {
+                argv.push(["path-info", "--json"]);
                 if *name_format {
                     argv.push(["--json-format", "1"]);
                 }
                 argv.push(paths)
+            }
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
             }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
@@ -173,17 +184,23 @@ impl Step {
                 argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
             }
         };
+        self.options(&mut argv, settings, log);
+        argv.0
+    }
+
+    /// What comes behind what it is asked to do.
+    fn options(&self, argv: &mut Argv, settings: &Settings, log: &[&str]) {
         // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
         if matches!(self, Step::Develop { .. }) {
             argv.push(["--option", "flake-registry", ""]);
         }
         argv.flag("--no-update-lock-file", self.reads_a_flake());
-        settings.argv(&mut argv);
+        settings.argv(argv);
         match self {
             Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
             Step::Config => argv.push(machine_options(&settings.extra)),
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
-            _ => &mut argv,
+            _ => argv,
         };
         argv.push(log);
         // The last of all: what follows is the command's own.
@@ -192,17 +209,14 @@ impl Step {
         {
             argv.push(["--command"]).push(command);
         }
-        argv.0
     }
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(
-            self,
-            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
-        );
+        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Closure { .. });
+        let others = matches!(self, Step::Exec { .. } | Step::Derivations { .. } | Step::Config);
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
-        !paths && !writes && !matches!(self, Step::Config | Step::StoreInfo { .. })
+        !paths && !others && !writes && !matches!(self, Step::StoreInfo { .. })
     }
 }
 
@@ -243,6 +257,7 @@ impl fmt::Display for Step {
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

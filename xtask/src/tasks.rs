@@ -11,4 +11,5 @@ pub mod lock;
 pub mod new;
 pub mod run;
 pub mod shell;
+pub mod size;
 pub mod update;

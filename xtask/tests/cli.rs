@@ -53,6 +53,8 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/size.rs"]
+mod size;
 #[path = "cli/source.rs"]
 mod source;
 #[path = "cli/unprivileged.rs"]

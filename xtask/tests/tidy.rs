@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("builders", &["host"]),
     ("format", &[]),
     ("image", &["revision"]),
+    ("closure", &["nix", "report"]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
     ("nix_edit", &["workspace"]),
@@ -262,7 +263,7 @@ fn files() {
         }
         let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
         // Companions are crates beside ours: `xtask-…`.
-        let ours = path.starts_with("xtask");
+        let ours = path.starts_with("xtask") || path.starts_with("flake-lock/");
         let is_code =
             !path.contains("/fixtures/") && ((ours && path.ends_with(".rs")) || path.ends_with(".nix"));
         let lines = text.lines().count();

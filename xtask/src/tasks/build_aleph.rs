@@ -236,12 +236,13 @@ impl BuildAleph {
     }
 }
 
-/// Bytes of a path and all that it needs.
+/// Bytes of a path and all that it needs, as NARs.
 fn closure_size(cx: &mut Context, path: &str) -> anyhow::Result<u64> {
     let name_format = cx.nix()?.names_json_format();
-    let step = Step::PathInfo { paths: vec![path.to_owned()], name_format, closure: true };
+    let step = Step::Closure { path: path.to_owned(), name_format };
     let answer: Value = cx.query(&step, &Settings::default())?;
-    answer[path]["closureSize"].as_u64().with_context(|| format!("Nix does not say how large `{path}` is"))
+    let paths = answer.as_object().context("Nix does not say what the closure is")?;
+    Ok(paths.values().filter_map(|it| it["narSize"].as_u64()).sum())
 }
 
 /// Nix only says that there is no attribute; which configurations have one is more to the point.
