@@ -15,6 +15,7 @@ use crate::tasks::build_aleph::BuildAleph;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
@@ -80,6 +81,7 @@ enum Task {
     BuildAleph(BuildAleph),
     New(New),
     Image(Image),
+    Flash(Flash),
     Size(Size),
     Ci(Ci),
 }
@@ -106,6 +108,7 @@ impl Task {
             Task::BuildAleph(it) => it.run(cx),
             Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Flash(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod closure;
 pub mod companion;
 pub mod context;
+pub mod disks;
 pub mod files;
 pub mod format;
 pub mod hints;

@@ -5,6 +5,7 @@ pub mod build_aleph;
 pub mod bump;
 pub mod check;
 pub mod ci;
+pub mod flash;
 pub mod fmt;
 pub mod image;
 pub mod lock;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -88,7 +88,32 @@ pub fn run(
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
 ) -> anyhow::Result<Exit> {
-    let reader = start(command).with_context(|| format!("cannot run `{}`", command.program))?;
+    attend(start(command, None), None, command, interrupt, listen)
+}
+
+/// The same, for a child that may belong to root, so that no signal of ours reaches it: its stdin stays open behind the
+/// input, and its end tells the child to stop, also when we are killed.
+///
+/// # Errors
+/// As [`run`]; the input must be short.
+pub fn run_held(
+    command: &Command<'_>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    let (stdin, mut hold) = std::io::pipe().context("cannot make a pipe")?;
+    hold.write_all(command.input).context("cannot write to a pipe")?;
+    attend(start(command, Some(stdin)), Some(hold), command, interrupt, listen)
+}
+
+fn attend(
+    started: std::io::Result<duct::ReaderHandle>,
+    mut hold: Option<PipeWriter>,
+    command: &Command<'_>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    let reader = started.with_context(|| format!("cannot run `{}`", command.program))?;
     let pids = reader.pids();
     let (sender, lines) = channel();
     let mut interrupted = false;
@@ -96,7 +121,7 @@ pub fn run(
         // The sender moves into the thread, so that the channel closes when the stream ends.
         let reader = &reader;
         let pump = scope.spawn(move || pump(reader, &sender));
-        interrupted = follow(&lines, &pids, interrupt, listen);
+        interrupted = follow(&lines, &pids, &mut hold, interrupt, listen);
         // The scope itself waits for the thread's work only, and who still has a thread on its way out is not let
         // into a user namespace.
         if let Err(panic) = pump.join() {
@@ -112,11 +137,15 @@ pub fn run(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts streaming children")]
-fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
-    duct::cmd(command.program.as_std_path(), command.args)
+fn start(command: &Command<'_>, stdin: Option<PipeReader>) -> std::io::Result<duct::ReaderHandle> {
+    let child = duct::cmd(command.program.as_std_path(), command.args);
+    let child = match stdin {
+        Some(pipe) => child.stdin_file(pipe),
+        None => child.stdin_bytes(command.input),
+    };
+    child
         .dir(command.dir)
         .full_env(command.env)
-        .stdin_bytes(command.input)
         // The log is read as it comes; what duct calls stderr is then the child's stdout, read at the end.
         .stdout_stderr_swap()
         .stderr_capture()
@@ -165,6 +194,7 @@ fn read_line(reader: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> std::io::
 fn follow(
     lines: &Receiver<Vec<u8>>,
     pids: &[u32],
+    hold: &mut Option<PipeWriter>,
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
 ) -> bool {
@@ -185,6 +215,7 @@ fn follow(
         match (interrupt.signal(), stopping) {
             (Some(signal), None) => {
                 signal_all(pids, signal);
+                drop(hold.take());
                 stopping = Some(Instant::now());
             }
             (_, Some(since)) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
@@ -251,6 +282,33 @@ mod tests {
             }
         });
         assert_eq!((exit.code, exit.interrupted), (None, true));
+    }
+
+    /// As if it were another user's.
+    #[test]
+    fn a_child_that_no_signal_reaches_is_stopped_by_the_end_of_its_stdin() {
+        let flag = Interrupt(Arc::default());
+        let stop = flag.clone();
+        let script = "trap '' TERM; read -r job; echo $job >&2; cat; echo stopped; exit 4";
+        let args = ["-c".to_owned(), script.to_owned()];
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+        let command = Command {
+            program: "/bin/sh".into(),
+            args: &args,
+            dir: "/".into(),
+            env: &env,
+            input: b"the job\n",
+        };
+        let mut told = Vec::new();
+        let exit = run_held(&command, &flag, &mut |it| {
+            if let Event::Plain(line) = it {
+                told.push(line.clone());
+                stop.0.store(Signal::SIGTERM as usize, Ordering::Relaxed);
+            }
+        })
+        .unwrap();
+        assert_eq!((exit.stdout.as_str(), exit.code, exit.interrupted), ("stopped\n", Some(4), true));
+        assert_eq!(told, ["the job"]);
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl Sandbox {
         Sandbox::empty(name)
     }
 
+    /// A workspace for what never starts a Nix.
+    pub(crate) fn without_nix() -> Sandbox {
+        Sandbox::empty("work")
+    }
+
     fn empty(name: &str) -> Sandbox {
         let temp = tempfile::Builder::new().prefix("xtask-").tempdir().unwrap();
         fs::create_dir_all(temp.path().join("home")).unwrap();
