@@ -6,16 +6,18 @@
     reason = "the tests start the binary and QEMU, and read their own environment"
 )]
 
-#[path = "support/mod.rs"]
-#[expect(dead_code, reason = "most of it is for tests of the verbs")]
-mod support;
-
+#[path = "support/disk.rs"]
+#[expect(dead_code, reason = "most of it is for tests of `flash`")]
+mod disk;
 #[path = "boot/parts.rs"]
 mod parts;
+#[expect(dead_code, reason = "most of it is for tests of the verbs")]
+mod support;
 
 use std::process::{Command, Stdio};
 
 use camino::Utf8Path;
+use disk::LoopDevice;
 use support::{Run, Sandbox, lacks, missing};
 
 const FIRMWARE: &str = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd";
@@ -115,6 +117,30 @@ fn an_image_is_built_and_boots() {
     let said = boot(&disk);
     let release = format!("RIG: root on aarch64, {} built on aarch64\n", arguments_name(&sandbox));
     assert!(said.contains(&release), "it does not say `{release}`:\n{said}");
+    assert!(said.contains("RIG: OK\n"), "{said}");
+}
+
+/// `flash` takes the newest image that was built here, and what it wrote is started from the disk itself.
+#[test]
+fn an_image_is_built_and_flashed_and_boots_from_the_disk() {
+    if lacks_something() || disk::no_disks(&[]) {
+        return;
+    }
+    let sandbox = workspace().rust();
+    run_emulated(&sandbox, &["build-aleph", "sdimage"], &[]).good();
+    let device = LoopDevice::new(&sandbox.temp().join("stick"), 200 << 20);
+    let serial = device.serial();
+    let words = [device.as_stick(sandbox.temp()), vec![env!("CARGO_BIN_EXE_xtask").to_owned()]].concat();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["flash", "--yes", "--device", &device.path, "--serial", &serial]);
+    command.env_clear().envs(sandbox.environment()).current_dir(sandbox.root()).stdin(Stdio::null());
+    let run = sandbox.told(command.output().unwrap()).good();
+    let run = run.says("the newest image is `$WORK/target/xtask/aleph/aleph-boot.img.zst`");
+    drop(
+        run.says("GPT with 2 partitions, as its checksum file says")
+            .says("everything was read back and is right"),
+    );
+    let said = boot(Utf8Path::new(&device.path));
     assert!(said.contains("RIG: OK\n"), "{said}");
 }
 

@@ -94,6 +94,11 @@ impl Image {
         self.file.file_name().unwrap_or_default()
     }
 
+    /// As `sha256sum -c` reads it.
+    fn checksum(&self) -> String {
+        format!("{}  {}\n", self.sha256, self.name())
+    }
+
     /// Puts a copy into a directory, with `NAME.sha256` as `sha256sum -c` reads it and `NAME.json`. All of them
     /// appear as a whole, and no checksum ever stands beside an image that it is not of. `None` when `stop` says so.
     ///
@@ -123,7 +128,7 @@ impl Image {
             }
         }
         fs::rename(&draft, &copy).with_context(|| format!("cannot write `{copy}`"))?;
-        write_atomic(&beside("sha256"), format!("{}  {}\n", self.sha256, self.name()).as_bytes())?;
+        write_atomic(&beside("sha256"), self.checksum().as_bytes())?;
         write_atomic(&beside("json"), &manifest.text()?)?;
         Ok(Some(copy))
     }
@@ -147,18 +152,24 @@ impl Manifest {
         Ok(format!("{}\n", serde_json::to_string_pretty(self)?).into_bytes())
     }
 
-    /// Keeps it, and a link to an image, where `flash` finds the newest one.
+    /// Keeps it, and a link to an image with its checksum, where `flash` finds the newest one. Links to images that
+    /// were built before go.
     ///
     /// # Errors
     /// When the directory cannot be written.
     pub fn keep(&self, dir: &Utf8Path, image: Option<&Image>) -> anyhow::Result<()> {
         write_atomic(&dir.join(format!("{}.json", self.output)), &self.text()?)?;
         let Some(image) = image else { return Ok(()) };
-        let link = dir.join(&self.output);
-        let draft = Utf8PathBuf::from(format!("{link}.{}.tmp", std::process::id()));
-        symlink(&image.file, &draft)
-            .and_then(|()| fs::rename(&draft, &link))
-            .with_context(|| format!("cannot make the link `{link}`"))
+        for entry in dir.read_dir_utf8().with_context(|| format!("cannot read `{dir}`"))?.flatten() {
+            let old = entry.path();
+            if old.is_symlink() && is_image(old) {
+                drop(fs::remove_file(format!("{old}.sha256")));
+                fs::remove_file(old).with_context(|| format!("cannot remove `{old}`"))?;
+            }
+        }
+        let link = dir.join(image.name());
+        write_atomic(&Utf8PathBuf::from(format!("{link}.sha256")), image.checksum().as_bytes())?;
+        symlink(&image.file, &link).with_context(|| format!("cannot make the link `{link}`"))
     }
 
     /// The last one that was kept; a damaged one is as good as none.
@@ -267,11 +278,20 @@ mod tests {
         assert_eq!(Manifest::last(&dir, "sdimage"), None);
         fs::write(dir.join("a.img"), "image").unwrap();
         let image = Image::read(dir.join("a.img"), &|| false).unwrap().unwrap();
-        manifest().keep(&dir, Some(&image)).unwrap();
-        manifest().keep(&dir, Some(&image)).unwrap();
-        assert_eq!(Manifest::last(&dir, "sdimage"), Some(manifest()));
-        assert_eq!(fs::read_to_string(dir.join("sdimage")).unwrap(), "image");
-        fs::write(dir.join("sdimage.json"), "{").unwrap();
-        assert_eq!(Manifest::last(&dir, "sdimage"), None);
+        let kept = dir.join("kept");
+        manifest().keep(&kept, Some(&image)).unwrap();
+        manifest().keep(&kept, Some(&image)).unwrap();
+        assert_eq!(Manifest::last(&kept, "sdimage"), Some(manifest()));
+        assert_eq!(fs::read_to_string(kept.join("a.img")).unwrap(), "image");
+        // The next one has another name, and takes its place.
+        fs::rename(dir.join("a.img"), dir.join("b.img.zst")).unwrap();
+        let image = Image::read(dir.join("b.img.zst"), &|| false).unwrap().unwrap();
+        manifest().keep(&kept, Some(&image)).unwrap();
+        let mut names: Vec<_> =
+            kept.read_dir_utf8().unwrap().map(|it| it.unwrap().file_name().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, ["b.img.zst", "b.img.zst.sha256", "sdimage.json"]);
+        fs::write(kept.join("sdimage.json"), "{").unwrap();
+        assert_eq!(Manifest::last(&kept, "sdimage"), None);
     }
 }

@@ -188,10 +188,6 @@ impl BuildAleph {
         let package = product.selected.package.clone().map_err(|it| anyhow::anyhow!(it))?;
         let status = product.status.name();
         let image = self.image(cx, &real)?;
-        // The link to an image has the name; that to its output, which keeps it from the garbage collector, another.
-        if image.is_some() {
-            outcome.products[0].selected.name = format!("{}-output", self.output);
-        }
         outcome::link(cx, &mut outcome, Some(&dir))?;
         let commit = revision::commit(&cx.sh, &cx.flake_dir(wanted.flake));
         let path = package.outs[&package.first].to_string();

@@ -60,7 +60,7 @@ fn an_image_with_its_checksum() {
     for key in ["sha256", "size", "revision", "dirty", "configuration", "system"] {
         assert_eq!(told[key], json[key], "{key}");
     }
-    let link = sandbox.root().join("target/xtask/aleph/sdimage");
+    let link = sandbox.root().join("target/xtask/aleph/aleph-offline.img");
     assert_eq!(fs::read(&link).unwrap(), fs::read(sandbox.root().join("out/aleph-offline.img")).unwrap());
     // Again, and of a configuration: the same image, and nothing to build.
     let run = sandbox.run("build-aleph sdimage --config bench --out out").good();
