@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::build_aleph::BuildAleph;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
@@ -21,6 +22,7 @@ use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
+use crate::tasks::new::New;
 use crate::tasks::run::Run;
 use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
@@ -80,6 +82,8 @@ enum Task {
     Update(Update),
     Lock(Lock),
     Bump(Bump),
+    BuildAleph(BuildAleph),
+    New(New),
     Image(Image),
     Flash(Flash),
     Size(Size),
@@ -110,6 +114,8 @@ impl Task {
             Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
+            Task::BuildAleph(it) => it.run(cx),
+            Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Flash(it) => it.run(cx),
             Task::Size(it) => it.run(cx),

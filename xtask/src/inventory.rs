@@ -131,16 +131,28 @@ pub fn names(
     system: &System,
     settings: &Settings,
 ) -> anyhow::Result<Vec<String>> {
-    let set = question::package_set(system);
-    let names = remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
+    let names = attributes(cx, flake, &question::package_set(system), settings)?;
+    KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
+    Ok(names)
+}
+
+/// The names of what is in an attribute set of a flake; none where it does not have that set.
+///
+/// # Errors
+/// When the flake itself cannot be evaluated.
+pub fn attributes(
+    cx: &mut Context,
+    flake: usize,
+    set: &str,
+    settings: &Settings,
+) -> anyhow::Result<Vec<String>> {
+    remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
         let installable = cx.flake_ref(flake);
-        match ask(cx, &question::names(&installable, &set), settings) {
+        match ask(cx, &question::names(&installable, set), settings) {
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             it => it,
         }
-    })?;
-    KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
-    Ok(names)
+    })
 }
 
 /// Nix's message where something of a flake cannot be fetched.

@@ -1,6 +1,7 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod alejandra4;
+pub mod aleph;
 pub mod builders;
 pub mod changeset;
 pub mod cli;

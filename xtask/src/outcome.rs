@@ -31,7 +31,8 @@ pub enum Status {
 }
 
 impl Status {
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Status::Built => "built",
             Status::Downloaded => "downloaded",

@@ -1,6 +1,7 @@
 //! One file for each verb: its flags, and the short script that it is.
 
 pub mod build;
+pub mod build_aleph;
 pub mod bump;
 pub mod check;
 pub mod ci;
@@ -11,6 +12,7 @@ pub mod flash;
 pub mod fmt;
 pub mod image;
 pub mod lock;
+pub mod new;
 pub mod run;
 pub mod setup;
 pub mod shell;

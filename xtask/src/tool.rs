@@ -47,6 +47,14 @@ impl Tool {
         Tool { name: name.to_owned(), place: Place::Store(path.to_owned()) }
     }
 
+    /// Nix itself, where its words are wanted and not its events.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn nix(cx: &mut Context) -> anyhow::Result<Tool> {
+        Ok(Tool { name: "nix".to_owned(), place: Place::Machine(cx.nix()?.program.clone()) })
+    }
+
     /// Whether the user can start it by its name.
     #[must_use]
     pub fn is_on_path(&self) -> bool {

@@ -149,13 +149,19 @@ impl Ui {
         self.bars.is_some()
     }
 
+    /// Whether somebody is there to answer.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
     /// Asks for a line. `instead` is what to type where nobody can be asked.
     ///
     /// # Errors
     /// When there is no terminal, the user ends the input, or wants us to stop.
     pub fn ask(&mut self, question: &str, instead: &str, interrupt: &Interrupt) -> anyhow::Result<String> {
         self.clear();
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             bail!("{question} Nobody can be asked without a terminal; {instead}");
         }
         drop(write!(std::io::stderr(), "{question} "));

@@ -7,6 +7,10 @@ mod support;
 
 #[path = "cli/build.rs"]
 mod build;
+#[path = "cli/build_aleph.rs"]
+mod build_aleph;
+#[path = "cli/build_aleph_elsewhere.rs"]
+mod build_aleph_elsewhere;
 #[path = "cli/build_failures.rs"]
 mod build_failures;
 #[path = "cli/build_links.rs"]
@@ -41,6 +45,8 @@ mod image_push;
 mod interrupt;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/new.rs"]
+mod new;
 #[path = "cli/nix_2_8.rs"]
 mod nix_2_8;
 #[path = "cli/no_nix.rs"]

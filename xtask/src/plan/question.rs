@@ -43,6 +43,14 @@ pub fn names(flake: &str, set: &str) -> Step {
     Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
 }
 
+/// The NixOS configurations that make a disk image.
+#[must_use]
+pub fn with_image(flake: &str) -> Step {
+    let apply = "cs: builtins.filter (n: let it = builtins.tryEval (cs.${n}.config.system.build ? sdImage); \
+                 in it.success && it.value) (builtins.attrNames cs)";
+    Step::Eval { installable: format!("{flake}#.nixosConfigurations"), apply }
+}
+
 /// The names of all packages, by system.
 #[must_use]
 pub fn all_names(flake: &str) -> Step {
