@@ -14,9 +14,11 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::deploy::Deploy;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
+use crate::tasks::rollback::Rollback;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::tasks::update::Update;
@@ -75,6 +77,8 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Deploy(Deploy),
+    Rollback(Rollback),
     Ci(Ci),
 }
 
@@ -98,6 +102,8 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Deploy(it) => it.run(cx),
+            Task::Rollback(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
         }
     }

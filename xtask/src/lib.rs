@@ -4,6 +4,7 @@ pub mod alejandra4;
 pub mod cli;
 pub mod companion;
 pub mod context;
+pub mod deploy;
 pub mod files;
 pub mod format;
 pub mod hints;

@@ -30,6 +30,24 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
+    /// A path and all that it needs: sizes and signatures.
+    Closure {
+        path: String,
+        name_format: bool,
+    },
+    /// Signs a path and all that it needs; `key` is the file with the secret key.
+    Sign {
+        path: String,
+        key: Utf8PathBuf,
+    },
+    /// Copies a path and all that it needs to another store.
+    Copy {
+        path: String,
+        to: String,
+        /// The other store fetches what it can by itself.
+        substitute: bool,
+        check_signatures: bool,
+    },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
         installable: String,
@@ -129,6 +147,21 @@ impl Step {
                 }
                 argv.push(paths)
             }
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
+            }
+            Step::Sign { path, key } => {
+                argv.push(["store", "sign", "--key-file", key.as_str(), "--recursive", path])
+            }
+            Step::Copy { path, to, substitute, check_signatures } => {
+                argv.push(["copy", "--to", to]);
+                argv.flag("--substitute-on-destination", *substitute);
+                argv.flag("--no-check-sigs", !check_signatures).push([path])
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -167,8 +200,9 @@ impl Step {
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
-        !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
+        let root_or_info = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
+        let closure = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
+        !root_or_info && !closure && !matches!(self, Step::Update { .. } | Step::Lock { .. })
     }
 }
 
@@ -203,6 +237,9 @@ impl fmt::Display for Step {
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::Closure { .. } => f.write_str("nix path-info"),
+            Step::Sign { path, .. } => write!(f, "nix store sign {path}"),
+            Step::Copy { path, to, .. } => write!(f, "nix copy --to {to} {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

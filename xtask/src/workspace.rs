@@ -27,6 +27,7 @@ use std::fs;
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::aleph_settings::Probe;
 pub use self::flake::Flake;
 pub use self::flake_source::{FlakeSource, InputSource};
 pub use self::lock::Lock;

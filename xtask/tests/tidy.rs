@@ -67,6 +67,7 @@ const NIX_OPTIONS: &[&str] = &[
     "--log-format",
     "--max-jobs",
     "--no-build",
+    "--no-check-sigs",
     "--no-link",
     "--no-update-lock-file",
     "--option",
@@ -75,6 +76,7 @@ const NIX_OPTIONS: &[&str] = &[
     "--print-out-paths",
     "--profile",
     "--show-trace",
+    "--substitute-on-destination",
 ];
 
 /// Files that spell one all the same, and why.
