@@ -21,6 +21,8 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/deploy.rs"]
+mod deploy;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -41,6 +43,8 @@ mod no_nix;
 mod output;
 #[path = "cli/places.rs"]
 mod places;
+#[path = "cli/rollback.rs"]
+mod rollback;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/shell.rs"]

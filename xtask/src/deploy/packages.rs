@@ -58,6 +58,8 @@ impl std::fmt::Display for Change {
             versions.join(", ")
         };
         match (self.old.as_slice(), self.new.as_slice()) {
+            ([], [version]) if version.is_empty() => write!(f, "+ {}", self.name),
+            ([version], []) if version.is_empty() => write!(f, "- {}", self.name),
             ([], new) => write!(f, "+ {} {}", self.name, text(new)),
             (old, []) => write!(f, "- {} {}", self.name, text(old)),
             (old, new) => write!(f, "{}: {} → {}", self.name, text(old), text(new)),

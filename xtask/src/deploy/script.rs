@@ -59,7 +59,7 @@ impl Script {
     #[must_use]
     pub fn text(&self) -> String {
         let Script { variables, body } = self;
-        format!("set -u\n{variables}main() {{\n{PRELUDE}\n{body}\nreturn 0\n}}\nmain </dev/null\nexit\n")
+        format!("main() {{\nset -u\n{variables}{PRELUDE}\n{body}\nreturn 0\n}}\nmain </dev/null\nexit\n")
     }
 }
 

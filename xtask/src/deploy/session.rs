@@ -19,20 +19,16 @@ use crate::report::Report;
 /// Less is no time to activate anything and look at it.
 const SHORTEST: u32 = 5;
 
-/// Which device, and on what terms; the flags that both verbs have.
-#[derive(Debug, Clone, Default, clap::Args)]
+/// Which device, and on what terms.
+#[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// The device, as root@fde1:2240:a1ef::1, [fe80::1%usb0]:2222 or a name that ssh knows; by default the manifest's
-    #[arg(value_name = "TARGET")]
+    /// The manifest's by default.
     pub target: Option<String>,
-    /// After so long the device goes back by itself, unless it was confirmed; the manifest's, or 120
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds; the manifest's by default.
     pub confirm_timeout: Option<u32>,
-    /// The fingerprint that the device's host key must have, where it is a new one
-    #[arg(long, value_name = "SHA256:…")]
+    /// The fingerprint of the host key that the user expects.
     pub host_key: Option<String>,
-    /// Take the lock from somebody who has begun and gone away
-    #[arg(long)]
+    /// Takes the lock from somebody who has begun and gone away.
     pub take_over: bool,
 }
 
@@ -70,6 +66,20 @@ impl Terms {
 }
 
 impl Session {
+    /// Does something with the device; whatever fails on the way has changed nothing.
+    pub fn with(
+        cx: &mut Context,
+        terms: &Terms,
+        act: impl FnOnce(&mut Context, &Session) -> anyhow::Result<Report>,
+    ) -> Report {
+        match Session::open(cx, terms) {
+            Ok(session) => {
+                act(cx, &session).unwrap_or_else(|error| refused(terms, cx, Some(&session), &error))
+            }
+            Err(error) => refused(terms, cx, None, &error),
+        }
+    }
+
     /// Connects, makes sure that it is the right device, and reads what it is like.
     ///
     /// # Errors
@@ -182,24 +192,23 @@ impl Session {
         }
         verdict.report(&self.ssh.target.to_string(), more)
     }
-
-    /// The report of what failed before anything was changed.
-    #[must_use]
-    pub fn refused(terms: &Terms, cx: &Context, session: Option<&Session>, error: &anyhow::Error) -> Report {
-        cx.interrupt.forgive();
-        let target = match session {
-            Some(session) => session.ssh.target.to_string(),
-            None => terms.target(cx).map_or_else(|_| "the device".to_owned(), |it| it.to_string()),
-        };
-        let runs = session.map(|it| it.facts.current.clone());
-        let mut verdict = Verdict::failed(format!("{error:#}"), runs);
-        verdict.profile = session.map(|it| it.facts.profile.clone());
-        verdict.report(&target, json!({}))
-    }
 }
 
 /// The name of a system without its hash, for people.
 #[must_use]
 pub fn short(path: &str) -> String {
     path.parse::<StorePath>().map_or_else(|_| path.to_owned(), |it| it.name().to_owned())
+}
+
+/// The report of what failed before anything was changed.
+fn refused(terms: &Terms, cx: &Context, session: Option<&Session>, error: &anyhow::Error) -> Report {
+    cx.interrupt.forgive();
+    let target = match session {
+        Some(session) => session.ssh.target.to_string(),
+        None => terms.target(cx).map_or_else(|_| "the device".to_owned(), |it| it.to_string()),
+    };
+    let runs = session.map(|it| it.facts.current.clone());
+    let mut verdict = Verdict::failed(format!("{error:#}"), runs);
+    verdict.profile = session.map(|it| it.facts.profile.clone());
+    verdict.report(&target, json!({}))
 }

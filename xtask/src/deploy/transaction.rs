@@ -186,14 +186,21 @@ impl Transaction<'_> {
         let since = Instant::now();
         let alone = self.deadline.max(since) + self.job.timeout / 2 + Duration::from_secs(15);
         let mut asked = why.is_none();
+        // From here on it is the log of the end.
+        self.offset = 0;
         let mut log = String::new();
         loop {
             let problem = match self.look(cx, 10, "commit.log") {
                 Ok(seen) => {
                     if let Some(end) = seen.end(self.job) {
+                        if seen.boot != self.job.old.boot {
+                            // The boot has ended it, and left its roots behind.
+                            drop(self.ssh.ask(cx, Line::New, &self.job.unlock(), PATIENCE));
+                        }
                         return self.verdict(cx, end, &seen, why, &log);
                     }
                     log.push_str(&seen.log);
+                    self.offset = seen.offset;
                     match seen.phase {
                         None if !asked || self.job.mode == Mode::Switch => {
                             if let Some(verdict) = self.never_begun(cx, why.as_deref()) {

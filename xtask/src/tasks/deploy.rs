@@ -24,7 +24,7 @@ use crate::revision;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Deploy {
     #[command(flatten)]
-    pub terms: Terms,
+    pub device: Device,
     /// The configuration in nixosConfigurations; by default the manifest's
     #[arg(long, value_name = "NAME")]
     pub config: Option<String>,
@@ -42,17 +42,36 @@ pub struct Deploy {
     pub nix_options: Vec<String>,
 }
 
+/// The flags that `rollback` has as well.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Device {
+    /// The device: root@fde1:2240:a1ef::1, [fe80::1%usb0]:2222, a name that ssh knows; by default the manifest's
+    #[arg(value_name = "TARGET")]
+    pub target: Option<String>,
+    /// After so long the device goes back by itself, unless it was confirmed; the manifest's, or 120
+    #[arg(long, value_name = "SECONDS")]
+    pub confirm_timeout: Option<u32>,
+    /// The fingerprint that the device's host key must have, where it is a new one
+    #[arg(long, value_name = "SHA256:…")]
+    pub host_key: Option<String>,
+    /// Take the lock from somebody who has begun and gone away
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+impl Device {
+    pub(crate) fn terms(&self) -> Terms {
+        let Device { target, confirm_timeout, host_key, take_over } = self.clone();
+        Terms { target, confirm_timeout, host_key, take_over }
+    }
+}
+
 impl Deploy {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
         if cx.globals.dry_run {
             return self.plan(cx);
         }
-        let session = match Session::open(cx, &self.terms) {
-            Ok(it) => it,
-            Err(error) => return Ok(Session::refused(&self.terms, cx, None, &error)),
-        };
-        let report = self.with(cx, &session);
-        Ok(report.unwrap_or_else(|error| Session::refused(&self.terms, cx, Some(&session), &error)))
+        Ok(Session::with(cx, &self.device.terms(), |cx, session| self.with(cx, session)))
     }
 
     fn with(&self, cx: &mut Context, session: &Session) -> anyhow::Result<Report> {
@@ -105,8 +124,8 @@ impl Deploy {
 
     /// Prints what would run; neither the device nor a flake is looked at.
     fn plan(&self, cx: &mut Context) -> anyhow::Result<Report> {
-        let target = self.terms.target(cx)?;
-        let timeout = self.terms.timeout(cx)?.as_secs();
+        let target = self.device.terms().target(cx)?;
+        let timeout = self.device.terms().timeout(cx)?.as_secs();
         let toplevel = Toplevel::find(cx, self.config.as_deref(), &self.nix_options)?;
         let ssh = |cx: &Context, what: &str| {
             cx.ui.planned(&CommandLine("ssh", &[target.to_string(), format!("/bin/sh -s  # {what}")]));
@@ -125,10 +144,7 @@ impl Deploy {
             );
             ssh(cx, "over a new connection: units, probes");
         }
-        ssh(
-            cx,
-            "nix-env --profile /nix/var/nix/profiles/system --set <toplevel>, switch-to-configuration boot",
-        );
+        ssh(cx, "nix-env -p /nix/var/nix/profiles/system --set <toplevel>, switch-to-configuration boot");
         ssh(cx, "read back");
         Ok(Report::done())
     }

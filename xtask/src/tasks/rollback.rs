@@ -3,10 +3,11 @@
 use anyhow::bail;
 use serde_json::json;
 
+use super::deploy::Device;
 use crate::context::Context;
 use crate::deploy::generations;
 use crate::deploy::job::Mode;
-use crate::deploy::session::{Session, Terms, short};
+use crate::deploy::session::{Session, short};
 use crate::plan::CommandLine;
 use crate::report::Report;
 
@@ -17,7 +18,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Rollback {
     #[command(flatten)]
-    pub terms: Terms,
+    pub device: Device,
     /// The generation to go to; by default the one before the one that boots
     #[arg(long, value_name = "N", conflicts_with = "list")]
     pub to: Option<u32>,
@@ -31,12 +32,7 @@ impl Rollback {
         if cx.globals.dry_run {
             return self.plan(cx);
         }
-        let session = match Session::open(cx, &self.terms) {
-            Ok(it) => it,
-            Err(error) => return Ok(Session::refused(&self.terms, cx, None, &error)),
-        };
-        let report = self.with(cx, &session);
-        Ok(report.unwrap_or_else(|error| Session::refused(&self.terms, cx, Some(&session), &error)))
+        Ok(Session::with(cx, &self.device.terms(), |cx, session| self.with(cx, session)))
     }
 
     fn with(&self, cx: &mut Context, session: &Session) -> anyhow::Result<Report> {
@@ -73,10 +69,10 @@ impl Rollback {
     }
 
     fn plan(&self, cx: &Context) -> anyhow::Result<Report> {
-        let target = self.terms.target(cx)?;
-        let timeout = self.terms.timeout(cx)?.as_secs();
+        let target = self.device.terms().target(cx)?;
+        let timeout = self.device.terms().timeout(cx)?.as_secs();
         let generation = self.to.map_or_else(|| "<the one before>".to_owned(), |it| it.to_string());
-        let rest = format!("nix-env --profile /nix/var/nix/profiles/system --switch-generation {generation}");
+        let rest = format!("nix-env -p /nix/var/nix/profiles/system --switch-generation {generation}");
         let mut steps = vec!["facts".to_owned(), "generations".to_owned()];
         if !self.list {
             steps.push("lock".to_owned());

@@ -83,7 +83,7 @@ impl Device {
             let uid = sh(&owner).trim().to_owned();
             sh(&format!("chmod 700 {ssh} {ssh}/..; chown -R {uid}:{uid} {ssh} {ssh}/.."));
         }
-        self.sandbox.nix_keys();
+        self.sandbox.nix_keys(&name_of_key(&self.ours));
         let public = fs::read_to_string(self.sandbox.temp().join("team.pub")).unwrap();
         let conf =
             format!("sandbox = true\nbuild-users-group = nixbld\ntrusted-public-keys = {}\n", public.trim());
@@ -294,6 +294,12 @@ impl Drop for Device {
     }
 }
 
+/// All tests share a store, and signatures stay in it.
+fn name_of_key(end: &str) -> String {
+    let age = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    format!("team-{end}-{age}")
+}
+
 fn home_key(key: &Utf8Path) -> Utf8PathBuf {
     Utf8PathBuf::from(format!("{key}.pub"))
 }
@@ -331,11 +337,11 @@ fn example() -> Sandbox {
 
 impl Sandbox {
     /// A key pair of the team: `team.key` beside the workspace.
-    fn nix_keys(&self) {
+    fn nix_keys(&self, name: &str) {
         let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", super::cache(), super::suite());
         let temp = self.temp();
         sh(&format!(
-            "{nix} key generate-secret --key-name team-1 > {temp}/team.key; {nix} key convert-secret-to-public < {temp}/team.key > {temp}/team.pub"
+            "{nix} key generate-secret --key-name {name} > {temp}/team.key; {nix} key convert-secret-to-public < {temp}/team.key > {temp}/team.pub"
         ));
     }
 }

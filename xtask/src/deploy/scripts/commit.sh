@@ -1,7 +1,6 @@
 # Keeps the new system: the profile and the boot default become it, or everything goes back.
 if [ "$MODE" = test ]; then
   mv "$dir/armed" "$dir/confirmed" 2>/dev/null || exit 0
-  if has_systemd; then systemctl stop "elodin-revert-$ID.timer" 2>/dev/null; fi
 else
   # Words that arrive late find that the lock is gone.
   grep -qx "id=$ID" "$STATE/lock" 2>/dev/null || exit 0

@@ -31,6 +31,8 @@ if [ -n "$held" ] && { [ -n "${armed-}" ] || [ -z "$TAKE_OVER" ]; }; then
 fi
 printf 'id=%s\nwho=%s\nboot=%s\nuntil=%s\n' "$ID" "$WHO" "$boot" "$((now + LEASE))" >"$STATE/lock.new"
 mv "$STATE/lock.new" "$STATE/lock"
+# What a deployment has kept from the collector that a power cut ended.
+for root in "$ROOTS"/elodin-deploy-*; do rm -f "$root"; done
 # From now on nothing that is copied is garbage.
 ln -sfn "$NEW" "$ROOTS/elodin-deploy-$ID-new"
 say locked yes

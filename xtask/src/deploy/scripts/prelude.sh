@@ -32,6 +32,8 @@ unlock() {
 finish() {
   printf '{"time":"%s","result":"%s",%s}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$RECORD" \
     >>/var/log/elodin-deploys.jsonl
+  # Whoever it was that ended it: the timer has nothing to do any more. This may be what it has started.
+  if has_systemd; then systemctl stop "elodin-revert-$ID.timer" 2>/dev/null; fi
   unlock
   printf '%s\n' "$1" >"$dir/done.new"
   mv "$dir/done.new" "$dir/done"

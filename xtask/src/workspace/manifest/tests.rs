@@ -45,7 +45,7 @@ fn every_key_is_read() {
         ShellSettings { watch: ["shell.nix"] }
         LockSettings { max_age: None, allowed_refs: [], allowed_owners: [], differ: {}, without_lock: [], duplicates: Fail, end_of_life: Warn, bump_docs: [] }
         ImageSettings { registry: Some("ghcr.io/elodin-sys") }
-        AlephSettings { flake: None, config: "default", target: None }
+        AlephSettings { flake: None, config: "default", target: None, sign_key: None, confirm_timeout: 120, probes: [] }
     "#]].assert_eq(&tables.map(|it| format!("{it:?}\n")).concat());
 }
 
