@@ -147,21 +147,7 @@ impl Step {
                 }
                 argv.push(paths)
             }
-            Step::Closure { path, name_format } => {
-                argv.push(["path-info", "--json", "--recursive"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push([path])
-            }
-            Step::Sign { path, key } => {
-                argv.push(["store", "sign", "--key-file", key.as_str(), "--recursive", path])
-            }
-            Step::Copy { path, to, substitute, check_signatures } => {
-                argv.push(["copy", "--to", to]);
-                argv.flag("--substitute-on-destination", *substitute);
-                argv.flag("--no-check-sigs", !check_signatures).push([path])
-            }
+            Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. } => self.for_a_closure(&mut argv),
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -196,6 +182,28 @@ impl Step {
             argv.push(["--command"]).push(command);
         }
         argv.0
+    }
+
+    /// What is done with a path and all that it needs.
+    fn for_a_closure<'a>(&self, argv: &'a mut Argv) -> &'a mut Argv {
+        match self {
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
+            }
+            Step::Sign { path, key } => {
+                argv.push(["store", "sign", "--key-file", key.as_str(), "--recursive", path])
+            }
+            Step::Copy { path, to, substitute, check_signatures } => {
+                argv.push(["copy", "--to", to]);
+                argv.flag("--substitute-on-destination", *substitute);
+                argv.flag("--no-check-sigs", !check_signatures).push([path])
+            }
+            _ => argv,
+        }
     }
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
@@ -236,8 +244,7 @@ impl fmt::Display for Step {
             Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } => f.write_str("nix path-info"),
-            Step::Closure { .. } => f.write_str("nix path-info"),
+            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
             Step::Sign { path, .. } => write!(f, "nix store sign {path}"),
             Step::Copy { path, to, .. } => write!(f, "nix copy --to {to} {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),

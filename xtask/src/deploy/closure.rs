@@ -72,7 +72,7 @@ impl Difference {
         }
         let paths: Vec<&str> = closure.keys().map(StorePath::as_str).collect();
         let script = Script::new().set("OLD", &facts.current).set("PATHS", &paths.join("\n")).then(COMPARE);
-        let answer = ssh.ask(cx, Line::Kept, &script, Duration::from_secs(120))?;
+        let answer = ssh.ask(cx, Line::Kept, &script, Duration::from_mins(2))?;
         let missing: Vec<(StorePath, u64)> = answer
             .all("missing")
             .filter_map(|it| it.parse::<StorePath>().ok())

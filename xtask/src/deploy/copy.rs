@@ -16,11 +16,11 @@ use crate::plan::{Settings, Step};
 
 /// A copy that moves no byte for so long waits for something that will not come: after a cut link, the lock of a
 /// session that the device still believes in.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 /// How often a copy is begun.
 const ATTEMPTS: u32 = 5;
 /// How long a device may be away in the middle of a copy.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_mins(1);
 
 /// How the device is to believe what it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,9 +132,10 @@ pub fn copy(
             break;
         }
         not_interrupted(cx)?;
-        let why = match call.exit.stalled {
-            true => format!("nothing moved for {} s", STALLED.as_secs()),
-            false => call.why(cx),
+        let why = if call.exit.stalled {
+            format!("nothing moved for {} s", STALLED.as_secs())
+        } else {
+            call.why(cx)
         };
         if attempt >= ATTEMPTS || !may_pass(&why) {
             bail!("cannot copy to {}: {}", ssh.target, advise(&why));

@@ -26,13 +26,14 @@ pub fn check(cx: &mut Context, ssh: &Ssh, expected: Option<&str>) -> anyhow::Res
         return remember(ssh, &offered);
     }
     let target = &ssh.target;
-    let mut told = match known.is_empty() {
-        true => format!("{target} was never seen from here. Its host key is {fingerprint}"),
-        false => format!(
+    let mut told = if known.is_empty() {
+        format!("{target} was never seen from here. Its host key is {fingerprint}")
+    } else {
+        format!(
             "{target} has another host key than before, {fingerprint}\n\
              A reflashed board has a new one, and so has another board at the same address. If neither is the case, \
              somebody may be in between."
-        ),
+        )
     };
     told.push_str(
         "\nOn its debug console this shows the same: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",

@@ -12,7 +12,7 @@ use crate::locks::calendar;
 use crate::workspace::Probe;
 
 /// How long an activation may take that goes back, and the boot loader.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

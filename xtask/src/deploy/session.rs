@@ -105,9 +105,9 @@ impl Session {
         Ok(Session { ssh, facts, id, who, terms: terms.clone(), timeout, since })
     }
 
-    /// A job for this device; `more` goes into the records.
+    /// A job for this device; `told` goes into the records.
     #[must_use]
-    pub fn job(&self, cx: &Context, new: &str, mode: Mode, generation: Option<u32>, more: &Value) -> Job {
+    pub fn job(&self, cx: &Context, new: &str, mode: Mode, generation: Option<u32>, told: &Value) -> Job {
         let target = self.ssh.target.to_string();
         let started = job::time(SystemTime::now());
         Job {
@@ -119,7 +119,7 @@ impl Session {
             mode,
             timeout: self.timeout,
             probes: cx.workspace.manifest.aleph.probes.clone(),
-            record: job::record(&self.id, &self.who, &target, new, &self.facts.current, more),
+            record: job::record(&self.id, &self.who, &target, new, &self.facts.current, told),
         }
     }
 

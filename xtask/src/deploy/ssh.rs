@@ -196,7 +196,9 @@ fn configuration(target: &Target, dir: &Utf8Path, known_hosts: &Utf8Path, host: 
         ServerAliveCountMax 3\nForwardAgent no\nForwardX11 no\nClearAllForwardings yes\nRequestTTY no\nLogLevel ERROR";
     own.extend(fixed.lines().map(str::to_owned));
     let mut res = format!("Host {}\n", target.host());
-    own.iter().for_each(|it| res.push_str(&format!("  {it}\n")));
+    for it in &own {
+        res.push_str(&format!("  {it}\n"));
+    }
     res.push_str("Host *\n");
     if let Ok(home) = host.home() {
         res.push_str(&format!("  Include \"{home}/.ssh/config\"\n"));

@@ -96,7 +96,7 @@ impl Transaction<'_> {
     /// Looks from outside whether the device is well, for a while.
     fn confirm(&mut self, cx: &mut Context) -> Result<(), Why> {
         let settled = Duration::from_secs(5).min(self.job.timeout / 4);
-        let deadline = self.deadline - Duration::from_secs(10).min(self.job.timeout / 5);
+        let early = Duration::from_secs(10).min(self.job.timeout / 5);
         cx.ui.status("activated; looking at it over a new connection");
         let mut good: Option<Instant> = None;
         loop {
@@ -117,7 +117,7 @@ impl Transaction<'_> {
                 Health::Bad(why) => return Err(why),
                 Health::Good if good.is_some_and(|it| it.elapsed() >= settled) => return Ok(()),
                 Health::Good => good = good.or(Some(Instant::now())),
-                Health::Unsettled(why) if Instant::now() > deadline => return Err(why),
+                Health::Unsettled(why) if Instant::now() + early > self.deadline => return Err(why),
                 Health::Unsettled(_) => good = None,
             }
             sleep(PAUSE);

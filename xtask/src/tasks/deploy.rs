@@ -94,8 +94,8 @@ impl Deploy {
         if !cx.confirm(&format!("Deploy {} to {}?", toplevel.config, ssh.target))? {
             bail!("you said no");
         }
-        let mode = if self.boot { Mode::Boot } else { Mode::Switch };
-        let job = session.job(cx, new.as_str(), mode, None, &more);
+        let when = if self.boot { Mode::Boot } else { Mode::Switch };
+        let job = session.job(cx, new.as_str(), when, None, &more);
         let verdict = session.carry_out(cx, &job, |cx| match difference.missing.len() {
             0 => Ok(()),
             _ => copy::copy(cx, ssh, &new, &trust, facts.network),

@@ -1,7 +1,7 @@
 //! Which device it is, who may deploy to it, and who is at it already.
 
+use crate::device::{Device, Kind, lacking};
 use crate::support::Run;
-use crate::support::device::{Device, Kind, lacking};
 use crate::support::terminal::Terminal;
 use crate::support::wait::wait_for;
 

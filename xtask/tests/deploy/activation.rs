@@ -1,7 +1,7 @@
 //! What goes wrong once a new system has begun to run. Afterwards the old one runs, and xtask has said so.
 
+use crate::device::{Device, Kind, lacking};
 use crate::support::Run;
-use crate::support::device::{Device, Kind, lacking};
 use crate::support::wait::wait_for;
 
 const DEPLOY: &str = "deploy --config bench --yes";

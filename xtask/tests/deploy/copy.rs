@@ -1,7 +1,7 @@
 //! The copy: what the device must not take, what does not fit, and a link that breaks.
 
+use crate::device::{Device, Kind, lacking};
 use crate::support::Run;
-use crate::support::device::{Device, Kind, lacking};
 use crate::support::wait::wait_for;
 
 const DEPLOY: &str = "deploy --config bench --yes";

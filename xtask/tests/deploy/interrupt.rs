@@ -3,8 +3,8 @@
 use unix::sys::signal::{Signal, kill};
 use unix::unistd::Pid;
 
+use crate::device::{Device, Kind, lacking};
 use crate::support::Run;
-use crate::support::device::{Device, Kind, lacking};
 use crate::support::wait::{processes_with, wait_for};
 
 /// Deploys, waits until a test on the device succeeds, and sends a signal.

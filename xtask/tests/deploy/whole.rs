@@ -1,6 +1,6 @@
 //! From one system to the next, and back.
 
-use crate::support::device::{ADDRESS, Device, Kind, lacking};
+use crate::device::{ADDRESS, Device, Kind, lacking};
 
 #[test]
 fn there_and_back() {

@@ -19,7 +19,6 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub(crate) mod device;
 mod flakes;
 pub(crate) mod image;
 mod plain;

@@ -10,8 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use unix::sys::signal::{Signal, kill, killpg};
 use unix::unistd::Pid;
 
-use super::wait::wait_for;
-use super::{Run, Sandbox, lacks, missing};
+use crate::support::wait::wait_for;
+use crate::support::{Run, Sandbox, cache, lacks, missing, suite};
 
 /// All devices have it: each is in a network namespace of its own.
 pub(crate) const ADDRESS: &str = "root@fde1:2240:a1ef::1";
@@ -106,7 +106,7 @@ impl Device {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.factory = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut self.factory);
     }
 
     fn cable(&self) {
@@ -338,7 +338,7 @@ fn example() -> Sandbox {
 impl Sandbox {
     /// A key pair of the team: `team.key` beside the workspace.
     fn nix_keys(&self, name: &str) {
-        let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", super::cache(), super::suite());
+        let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
         let temp = self.temp();
         sh(&format!(
             "{nix} key generate-secret --key-name {name} > {temp}/team.key; {nix} key convert-secret-to-public < {temp}/team.key > {temp}/team.pub"
