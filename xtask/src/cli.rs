@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
@@ -14,13 +14,16 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::complete::Complete;
 use crate::tasks::deploy::Deploy;
+use crate::tasks::docs::Docs;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::rollback::Rollback;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -79,7 +82,11 @@ enum Task {
     Image(Image),
     Deploy(Deploy),
     Rollback(Rollback),
+    Size(Size),
     Ci(Ci),
+    Docs(Docs),
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 impl Task {
@@ -104,9 +111,19 @@ impl Task {
             Task::Image(it) => it.run(cx),
             Task::Deploy(it) => it.run(cx),
             Task::Rollback(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
+            Task::Docs(it) => it.run(cx),
+            // Answered before there is a context.
+            Task::Complete(_) => Ok(Report::done()),
         }
     }
+}
+
+/// The command line as a value, for whoever describes it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -121,6 +138,10 @@ pub(crate) fn main() -> ExitCode {
     let Global { json, quiet, verbose, .. } = cli.global;
     let host = Host::current();
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
+    if let (Task::Complete(it), Ok(host)) = (&cli.task, &host) {
+        let lines = it.lines(host, &mut command());
+        return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
+    }
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {

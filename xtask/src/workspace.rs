@@ -2,23 +2,18 @@
 
 mod aleph_settings;
 mod checked_text;
-mod conflict;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
-mod flake_url;
 mod image_settings;
-pub mod lock;
-mod lock_follows;
+mod input_source;
 mod lock_settings;
-mod lock_text;
 pub mod manifest;
 pub mod nearest;
 pub mod nix_config;
 mod nix_literal;
 pub mod nix_value;
 pub mod position;
-pub mod reference;
 pub mod registry;
 pub mod target;
 
@@ -28,14 +23,15 @@ use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::aleph_settings::Probe;
+pub use flake_lock::{Lock, Reference};
+
 pub use self::flake::Flake;
-pub use self::flake_source::{FlakeSource, InputSource};
-pub use self::lock::Lock;
+pub use self::flake_source::FlakeSource;
+pub use self::input_source::InputSource;
 pub use self::lock_settings::{LockSettings, Severity};
 pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
-pub use self::reference::Reference;
 pub use self::registry::Registry;
 pub use self::target::Target;
 

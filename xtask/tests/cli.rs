@@ -21,8 +21,12 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/complete.rs"]
+mod complete;
 #[path = "cli/deploy.rs"]
 mod deploy;
+#[path = "cli/docs.rs"]
+mod docs;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -51,6 +55,8 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/size.rs"]
+mod size;
 #[path = "cli/source.rs"]
 mod source;
 #[path = "cli/unprivileged.rs"]

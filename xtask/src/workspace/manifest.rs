@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::aleph_settings::AlephSettings;
 use super::checked_text::{globs, public_keys, version};
-use super::conflict::first_conflict;
 use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
 use super::position::Position;
+use flake_lock::first_conflict;
 
 /// The workspace manifest. An empty file beside a `flake.nix` is a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::flake_source::InputSource;
-use super::nix_value::NixConfigValue;
-use super::reference::Reference;
+use crate::reference::Reference;
 
 const ARCHIVES: [&str; 8] = [".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".tar.zst", ".txz"];
 
@@ -46,29 +44,6 @@ impl Reference {
         take("host", &mut found.host);
         take("narHash", &mut found.nar_hash);
         Some(found)
-    }
-
-    /// What an input asks for, by URL or attribute by attribute.
-    #[must_use]
-    pub fn of_input(input: &InputSource) -> Option<Reference> {
-        let text = |name: &str| match input.attrs.get(name) {
-            Some(NixConfigValue::String(it)) => Some(it.clone()),
-            _ => None,
-        };
-        let Some(kind) = text("type") else { return Reference::from_url(input.url.as_deref()?) };
-        Some(Reference {
-            kind,
-            url: input.url.clone(),
-            path: text("path"),
-            id: text("id"),
-            host: text("host"),
-            owner: text("owner"),
-            repo: text("repo"),
-            dir: text("dir"),
-            git_ref: text("ref"),
-            rev: text("rev"),
-            ..Reference::default()
-        })
     }
 
     /// Whether both ask for the same, whatever they are locked to.

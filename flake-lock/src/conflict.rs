@@ -1,7 +1,8 @@
 //! Merge conflicts: what git leaves in a file that two branches changed.
 
 /// The line (from 1) and the marker of the first conflict in a text.
-pub(super) fn first_conflict(text: &str) -> Option<(usize, &'static str)> {
+#[must_use]
+pub fn first_conflict(text: &str) -> Option<(usize, &'static str)> {
     // Nearly no text has one, and looking at each line of a large lock takes longer than parsing it.
     if !["<<<<<<<", "=======", ">>>>>>>"].iter().any(|it| text.contains(it)) {
         return None;

@@ -7,9 +7,9 @@ use anyhow::{anyhow, bail};
 use camino::Utf8Path;
 use serde::Deserialize;
 
-use super::lock_follows::resolve;
-use super::lock_text::{line_of_input, line_of_node, reject_damaged, syntax_error};
-use super::reference::Reference;
+use crate::follows::resolve;
+use crate::reference::Reference;
+use crate::text::{line_of_input, line_of_node, reject_damaged, syntax_error};
 
 /// A parsed `flake.lock`; what its inputs lead to is known to exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,21 +45,21 @@ pub struct LockedInput {
 
 /// A node as it is written, with its `follows` as they are.
 #[derive(Debug, Deserialize)]
-pub(super) struct RawNode {
+pub(crate) struct RawNode {
     #[serde(default)]
-    pub(super) inputs: BTreeMap<String, RawInput>,
+    pub(crate) inputs: BTreeMap<String, RawInput>,
     locked: Option<Reference>,
     /// Version 5 kept `narHash` and `lastModified` here.
     info: Option<Reference>,
     original: Option<Reference>,
     #[serde(default = "yes")]
     flake: bool,
-    pub(super) parent: Option<Vec<String>>,
+    pub(crate) parent: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "an input must be the name of a node, or the path that it follows")]
-pub(super) enum RawInput {
+pub(crate) enum RawInput {
     Node(String),
     Follows(Vec<String>),
 }
@@ -131,7 +131,7 @@ impl Lock {
 }
 
 /// Where each input of each node leads in the end, by node and name.
-pub(super) type Resolved = BTreeMap<(String, String), String>;
+pub(crate) type Resolved = BTreeMap<(String, String), String>;
 
 fn finish(key: &str, raw: RawNode, resolved: &Resolved, is_root: bool) -> anyhow::Result<Node> {
     let missing = |what: &str| {
@@ -181,7 +181,7 @@ mod tests {
 
     /// The fixtures are named after what they show.
     fn parse(name: &str) -> anyhow::Result<Lock> {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/locks");
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/locks");
         let text = std::fs::read_to_string(format!("{dir}/{name}.lock")).unwrap();
         Lock::parse(&text, Utf8Path::new("flake.lock"))
     }
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_lock_cut_anywhere_is_an_error() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/locks");
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/locks");
         let text = std::fs::read_to_string(format!("{dir}/git-tarball-and-file-inputs.lock")).unwrap();
         for at in 0..text.trim_end().len() {
             let err = text[..at].parse::<Lock>().unwrap_err().to_string();

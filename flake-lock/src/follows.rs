@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::lock::{RawInput, RawNode, Resolved};
+use crate::lock::{RawInput, RawNode, Resolved};
 
 /// Longer chains are nobody's lock, but would use up the stack.
 const LONGEST_CHAIN: usize = 500;
 
 /// What is wrong with an input of a node.
 #[derive(Debug)]
-pub(super) struct BadFollows {
-    pub(super) node: String,
-    pub(super) input: String,
-    pub(super) what: String,
+pub(crate) struct BadFollows {
+    pub(crate) node: String,
+    pub(crate) input: String,
+    pub(crate) what: String,
 }
 
 /// Where each input of each node leads, and that each `parent` leads somewhere.
-pub(super) fn resolve(nodes: &BTreeMap<String, RawNode>, root: &str) -> Result<Resolved, BadFollows> {
+pub(crate) fn resolve(nodes: &BTreeMap<String, RawNode>, root: &str) -> Result<Resolved, BadFollows> {
     let mut resolver = Resolver { nodes, root, resolved: BTreeMap::new(), under_way: Vec::new() };
     for (key, node) in nodes {
         for name in node.inputs.keys() {

@@ -3,10 +3,10 @@
 use anyhow::{anyhow, bail};
 use camino::Utf8Path;
 
-use super::conflict::first_conflict;
+use crate::conflict::first_conflict;
 
 /// Says what happened to a lock that cannot be JSON, better than a JSON parser could.
-pub(super) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> {
+pub(crate) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> {
     if text.trim().is_empty() {
         bail!(
             "{file} is empty; bring it back with `git checkout HEAD -- {file}`, or delete it and run `nix flake lock`"
@@ -22,7 +22,7 @@ pub(super) fn reject_damaged(text: &str, file: &Utf8Path) -> anyhow::Result<()> 
 }
 
 /// What a JSON parser found, with the line and what to do.
-pub(super) fn syntax_error(err: &serde_json::Error, text: &str, file: &Utf8Path) -> anyhow::Error {
+pub(crate) fn syntax_error(err: &serde_json::Error, text: &str, file: &Utf8Path) -> anyhow::Error {
     if err.is_eof() {
         let lines = text.lines().count();
         return anyhow!(
@@ -38,7 +38,7 @@ pub(super) fn syntax_error(err: &serde_json::Error, text: &str, file: &Utf8Path)
 }
 
 /// The line where a node begins, in the layout that Nix writes.
-pub(super) fn line_of_node(text: &str, node: &str) -> Option<usize> {
+pub(crate) fn line_of_node(text: &str, node: &str) -> Option<usize> {
     let start = format!("{}: {{", serde_json::Value::from(node));
     let lines = text.lines().enumerate().filter(|(_, line)| line.trim_start() == start);
     // A node stands further left than an input or anything else of the same name.
@@ -46,7 +46,7 @@ pub(super) fn line_of_node(text: &str, node: &str) -> Option<usize> {
 }
 
 /// The line where an input of a node is written; the node's own where it cannot be told.
-pub(super) fn line_of_input(text: &str, node: &str, input: &str) -> Option<usize> {
+pub(crate) fn line_of_input(text: &str, node: &str, input: &str) -> Option<usize> {
     let first = line_of_node(text, node)?;
     let start = format!("{}: ", serde_json::Value::from(input));
     let indent = |line: &str| line.len() - line.trim_start().len();

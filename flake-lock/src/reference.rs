@@ -32,7 +32,7 @@ pub struct Reference {
 
 impl Reference {
     /// With what version 5 kept apart.
-    pub(super) fn with_info(mut self, info: Option<Reference>) -> Reference {
+    pub(crate) fn with_info(mut self, info: Option<Reference>) -> Reference {
         if let Some(info) = info {
             self.nar_hash = self.nar_hash.or(info.nar_hash);
             self.last_modified = self.last_modified.or(info.last_modified);
