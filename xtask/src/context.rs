@@ -216,9 +216,6 @@ impl Context {
     }
 
     /// The same, but Nix is stopped when it has nothing to say for so long.
-    ///
-    /// # Errors
-    /// As [`Context::call`].
     pub fn call_within(
         &mut self,
         step: &Step,
