@@ -16,6 +16,7 @@ use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::complete::Complete;
+use crate::tasks::deploy::Deploy;
 use crate::tasks::docs::Docs;
 use crate::tasks::doctor::Doctor;
 use crate::tasks::flash::Flash;
@@ -23,6 +24,7 @@ use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::new::New;
+use crate::tasks::rollback::Rollback;
 use crate::tasks::run::Run;
 use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
@@ -86,6 +88,8 @@ enum Task {
     New(New),
     Image(Image),
     Flash(Flash),
+    Deploy(Deploy),
+    Rollback(Rollback),
     Size(Size),
     Doctor(Doctor),
     Setup(Setup),
@@ -118,6 +122,8 @@ impl Task {
             Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Flash(it) => it.run(cx),
+            Task::Deploy(it) => it.run(cx),
+            Task::Rollback(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
             Task::Doctor(it) => it.run(cx),
             Task::Setup(it) => it.run(cx),

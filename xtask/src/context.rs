@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -218,6 +218,16 @@ impl Context {
     /// # Errors
     /// When it cannot be run. That it failed is in the [`Call`].
     pub fn call(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<Call> {
+        self.call_within(step, settings, None)
+    }
+
+    /// The same, but Nix is stopped when it has nothing to say for so long.
+    pub fn call_within(
+        &mut self,
+        step: &Step,
+        settings: &Settings,
+        silence: Option<Duration>,
+    ) -> anyhow::Result<Call> {
         let program = self.nix()?.program.clone();
         self.ui.command(&CommandLine(program.as_str(), &step.argv(settings)));
         let args = step.argv_for_events(settings);
@@ -231,7 +241,7 @@ impl Context {
             env: &self.host.env,
             input: &[],
         };
-        let exit = process::run(&command, &self.interrupt, &mut |event| {
+        let exit = process::run_within(&command, silence, &self.interrupt, &mut |event| {
             let now = Instant::now();
             if let Some(change) = monitor.event(event, now) {
                 logs.change(&change);

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod closure;
 pub mod companion;
 pub mod context;
+pub mod deploy;
 pub mod disks;
 pub mod doctor;
 pub mod files;

@@ -30,11 +30,23 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
-    /// Every path that a path needs at run time, with sizes and references.
+    /// A path and all that it needs: sizes and signatures.
     Closure {
         path: String,
-        /// As for [`Step::PathInfo`].
         name_format: bool,
+    },
+    /// Signs a path and all that it needs; `key` is the file with the secret key.
+    Sign {
+        path: String,
+        key: Utf8PathBuf,
+    },
+    /// Copies a path and all that it needs to another store.
+    Copy {
+        path: String,
+        to: String,
+        /// The other store fetches what it can by itself.
+        substitute: bool,
+        check_signatures: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -186,13 +198,7 @@ impl Step {
                 }
                 argv.push(paths)
             }
-            Step::Closure { path, name_format } => {
-                argv.push(["path-info", "--json", "--recursive"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push([path])
-            }
+            Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. } => self.for_a_closure(argv),
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -226,18 +232,38 @@ impl Step {
         };
     }
 
+    /// What is done with a path and all that it needs.
+    fn for_a_closure<'a>(&self, argv: &'a mut Argv) -> &'a mut Argv {
+        match self {
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
+            }
+            Step::Sign { path, key } => {
+                argv.push(["store", "sign", "--key-file", key.as_str(), "--recursive", path])
+            }
+            Step::Copy { path, to, substitute, check_signatures } => {
+                argv.push(["copy", "--to", to]);
+                argv.flag("--substitute-on-destination", *substitute);
+                argv.flag("--no-check-sigs", !check_signatures).push([path])
+            }
+            _ => argv,
+        }
+    }
+
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(
             self,
-            Step::Root { .. }
-                | Step::PathInfo { .. }
-                | Step::Closure { .. }
-                | Step::Exec { .. }
-                | Step::Derivations { .. }
+            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
         );
+        let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
-        !paths && !writes && !matches!(self, Step::Config | Step::StoreInfo { .. } | Step::Trust { .. })
+        let machine = matches!(self, Step::Config | Step::StoreInfo { .. } | Step::Trust { .. });
+        !paths && !closures && !writes && !machine
     }
 }
 
@@ -281,8 +307,9 @@ impl fmt::Display for Step {
             Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } => f.write_str("nix path-info"),
-            Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
+            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
+            Step::Sign { path, .. } => write!(f, "nix store sign {path}"),
+            Step::Copy { path, to, .. } => write!(f, "nix copy --to {to} {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

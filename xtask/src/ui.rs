@@ -195,14 +195,14 @@ impl Ui {
     /// Tells the result.
     pub fn finish(&mut self, report: &Report) -> ExitCode {
         self.clear();
-        if let Some(code) = report.code {
-            return ExitCode::from(code);
-        }
         if !self.style.quiet || !report.ok {
             report.notes.iter().for_each(|it| self.talk(it));
         }
         if self.style.json {
-            self.data(&format!("{:#}", report.json));
+            // A child whose exit code is the result has told its own.
+            if report.code.is_none() || !report.json.is_null() {
+                self.data(&format!("{:#}", report.json));
+            }
         } else {
             let table = report.table.lines();
             if !self.style.quiet || !report.ok {
@@ -215,7 +215,11 @@ impl Ui {
                 report.lines.iter().for_each(|it| self.data(it));
             }
         }
-        if report.ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        match report.code {
+            Some(code) => ExitCode::from(code),
+            None if report.ok => ExitCode::SUCCESS,
+            None => ExitCode::from(1),
+        }
     }
 
     /// Tells why a task could not be done.

@@ -23,6 +23,7 @@ use std::fs;
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::aleph_settings::Probe;
 pub use flake_lock::{Lock, Reference};
 
 pub use self::flake::Flake;

@@ -27,6 +27,8 @@ mod check;
 mod ci;
 #[path = "cli/complete.rs"]
 mod complete;
+#[path = "cli/deploy.rs"]
+mod deploy;
 #[path = "cli/docs.rs"]
 mod docs;
 #[path = "cli/doctor.rs"]
@@ -55,6 +57,8 @@ mod no_nix;
 mod output;
 #[path = "cli/places.rs"]
 mod places;
+#[path = "cli/rollback.rs"]
+mod rollback;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/setup.rs"]

@@ -40,12 +40,14 @@ pub struct Exit {
     pub code: Option<i32>,
     /// We were told to stop by SIGINT, SIGTERM or SIGHUP, and stopped the child.
     pub interrupted: bool,
+    /// It was silent for too long, and stopped for that.
+    pub stalled: bool,
 }
 
 impl Exit {
     #[must_use]
     pub fn success(&self) -> bool {
-        self.code == Some(0) && !self.interrupted
+        self.code == Some(0) && !self.interrupted && !self.stalled
     }
 }
 
@@ -88,7 +90,21 @@ pub fn run(
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
 ) -> anyhow::Result<Exit> {
-    attend(start(command, None), None, command, interrupt, listen)
+    attend(start(command, None), None, None, command, interrupt, listen)
+}
+
+/// The same, but a child that says nothing on its stderr for so long is stopped: what talks over a network may
+/// wait for ever.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(
+    command: &Command<'_>,
+    silence: Option<Duration>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    attend(start(command, None), None, silence, command, interrupt, listen)
 }
 
 /// The same, for a child that may belong to root, so that no signal of ours reaches it: its stdin stays open behind the
@@ -103,12 +119,13 @@ pub fn run_held(
 ) -> anyhow::Result<Exit> {
     let (stdin, mut hold) = std::io::pipe().context("cannot make a pipe")?;
     hold.write_all(command.input).context("cannot write to a pipe")?;
-    attend(start(command, Some(stdin)), Some(hold), command, interrupt, listen)
+    attend(start(command, Some(stdin)), Some(hold), None, command, interrupt, listen)
 }
 
 fn attend(
     started: std::io::Result<duct::ReaderHandle>,
     mut hold: Option<PipeWriter>,
+    silence: Option<Duration>,
     command: &Command<'_>,
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
@@ -116,12 +133,12 @@ fn attend(
     let reader = started.with_context(|| format!("cannot run `{}`", command.program))?;
     let pids = reader.pids();
     let (sender, lines) = channel();
-    let mut interrupted = false;
+    let mut stop = None;
     std::thread::scope(|scope| {
         // The sender moves into the thread, so that the channel closes when the stream ends.
         let reader = &reader;
         let pump = scope.spawn(move || pump(reader, &sender));
-        interrupted = follow(&lines, &pids, &mut hold, interrupt, listen);
+        stop = follow(&lines, &pids, &mut hold, silence, interrupt, listen);
         // The scope itself waits for the thread's work only, and who still has a thread on its way out is not let
         // into a user namespace.
         if let Err(panic) = pump.join() {
@@ -132,7 +149,8 @@ fn attend(
     Ok(Exit {
         stdout: String::from_utf8_lossy(&output.stderr).into_owned(),
         code: output.status.code(),
-        interrupted: interrupted || interrupt.signal().is_some(),
+        interrupted: stop == Some(Stop::Told) || interrupt.signal().is_some(),
+        stalled: stop == Some(Stop::Stalled),
     })
 }
 
@@ -229,19 +247,29 @@ fn read_line(reader: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> std::io::
     Ok(size)
 }
 
-/// Hands on events until the stream ends; true when we were told to stop.
+/// Why a child was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Told,
+    Stalled,
+}
+
+/// Hands on events until the stream ends; says why the child was stopped, if it was.
 fn follow(
     lines: &Receiver<Vec<u8>>,
     pids: &[u32],
     hold: &mut Option<PipeWriter>,
+    silence: Option<Duration>,
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
-) -> bool {
+) -> Option<Stop> {
     let mut ticked = Instant::now();
-    let mut stopping: Option<Instant> = None;
+    let mut heard = Instant::now();
+    let mut stopping: Option<(Instant, Stop)> = None;
     loop {
         let line = lines.recv_timeout(TICK.saturating_sub(ticked.elapsed()));
         if let Ok(line) = &line {
+            heard = Instant::now();
             listen(&event::parse(line));
         }
         if ticked.elapsed() >= TICK || line.is_err() {
@@ -249,15 +277,20 @@ fn follow(
             ticked = Instant::now();
         }
         if matches!(line, Err(RecvTimeoutError::Disconnected)) {
-            return stopping.is_some();
+            return stopping.map(|it| it.1);
         }
+        let stalled = silence.is_some_and(|it| heard.elapsed() > it);
         match (interrupt.signal(), stopping) {
             (Some(signal), None) => {
                 signal_all(pids, signal);
                 drop(hold.take());
-                stopping = Some(Instant::now());
+                stopping = Some((Instant::now(), Stop::Told));
             }
-            (_, Some(since)) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
+            (None, None) if stalled => {
+                signal_all(pids, Signal::SIGTERM);
+                stopping = Some((Instant::now(), Stop::Stalled));
+            }
+            (_, Some((since, _))) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
             _ => {}
         }
     }
@@ -365,6 +398,27 @@ mod tests {
         let error = format!("{:#}", asked("exec sleep 60").unwrap_err());
         assert_eq!(error, "`/bin/sh` did not answer within 5 s");
         assert!(since.elapsed() < Duration::from_secs(30));
+    }
+
+    /// As long as it talks it may take its time.
+    #[test]
+    fn silence_ends_the_child() {
+        let args = [
+            "-c".to_owned(),
+            "for i in 1 2 3 4 5 6 7 8; do echo $i >&2; sleep 0.2; done; exec sleep 60".to_owned(),
+        ];
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+        let command =
+            Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
+        let mut last = String::new();
+        let exit =
+            run_within(&command, Some(Duration::from_secs(1)), &Interrupt(Arc::default()), &mut |it| {
+                if let Event::Plain(line) = it {
+                    line.clone_into(&mut last);
+                }
+            });
+        let exit = exit.unwrap();
+        assert_eq!((last.as_str(), exit.code, exit.stalled, exit.success()), ("8", None, true, false));
     }
 
     #[test]

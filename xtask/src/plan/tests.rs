@@ -202,3 +202,30 @@ fn where_something_would_be_built() {
     "#]],
     );
 }
+
+#[test]
+fn to_other_stores() {
+    let settings = Settings::default();
+    check(
+        Step::Closure { path: "/nix/store/x".into(), name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --recursive --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Sign { path: "/nix/store/x".into(), key: "k".into() },
+        &settings,
+        expect![[r#"
+        nix store sign --key-file k --recursive /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    for (substitute, check_signatures) in [(true, true), (false, false)] {
+        let to = "ssh-ng://root@[fde1::1]".to_owned();
+        let step = Step::Copy { path: "/nix/store/x".into(), to, substitute, check_signatures };
+        let argv = step.argv(&settings).join(" ");
+        assert_eq!(argv.contains("--substitute-on-destination"), substitute, "{argv}");
+        assert_eq!(argv.contains("--no-check-sigs"), !check_signatures, "{argv}");
+        assert!(argv.starts_with("copy --to ssh-ng://root@[fde1::1] "), "{argv}");
+    }
+}
