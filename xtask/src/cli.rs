@@ -12,6 +12,7 @@ use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::build_aleph::BuildAleph;
+use crate::tasks::builder::Builder;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
@@ -19,6 +20,7 @@ use crate::tasks::complete::Complete;
 use crate::tasks::deploy::Deploy;
 use crate::tasks::docs::Docs;
 use crate::tasks::doctor::Doctor;
+use crate::tasks::explain::Explain;
 use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
@@ -30,6 +32,7 @@ use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
 use crate::tasks::size::Size;
 use crate::tasks::update::Update;
+use crate::trouble;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
 
@@ -90,6 +93,8 @@ enum Task {
     Flash(Flash),
     Deploy(Deploy),
     Rollback(Rollback),
+    Builder(Builder),
+    Explain(Explain),
     Size(Size),
     Doctor(Doctor),
     Setup(Setup),
@@ -124,6 +129,8 @@ impl Task {
             Task::Flash(it) => it.run(cx),
             Task::Deploy(it) => it.run(cx),
             Task::Rollback(it) => it.run(cx),
+            Task::Builder(it) => it.run(cx),
+            Task::Explain(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
             Task::Doctor(it) => it.run(cx),
             Task::Setup(it) => it.run(cx),
@@ -161,7 +168,10 @@ pub(crate) fn main() -> ExitCode {
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
             Ok(report) => cx.ui.finish(&report),
-            Err(error) => cx.ui.fail(&error),
+            Err(error) => {
+                let hints = cx.hints(trouble::findings_of(&error));
+                cx.ui.fail_with(&error, &hints)
+            }
         },
         Err(error) => Ui::new(style).fail(&error),
     }

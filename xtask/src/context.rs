@@ -5,12 +5,11 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use xshell::Shell;
 
-use crate::hints;
 use crate::host::{Host, System};
 use crate::logs::{self, Logs};
 use crate::monitor::{Failure, Monitor};
@@ -127,6 +126,11 @@ impl Context {
         let top = revision::work_tree(dir)?;
         let sh = &self.sh;
         self.revisions.entry(top).or_insert_with_key(|top| revision::of_tree(sh, top)).clone()
+    }
+
+    /// A file of the workspace was changed in the middle of a task: what is known of the trees holds no more.
+    pub fn changed(&mut self) {
+        self.revisions.clear();
     }
 
     /// The directory for our own files in this workspace; safe to delete.
@@ -275,15 +279,6 @@ impl Context {
         res
     }
 
-    /// An error of Nix, and what to do about it where we know that.
-    #[must_use]
-    pub fn explain(&self, error: &str) -> String {
-        match hints::hint(self, error) {
-            Some(hint) => format!("{error}\n{} {hint}", self.ui.paint("36", "hint:")),
-            None => error.to_owned(),
-        }
-    }
-
     /// Where the log of a failed build is kept.
     #[must_use]
     pub fn log_of(&self, failure: &Failure) -> Utf8PathBuf {
@@ -365,35 +360,9 @@ impl Context {
     pub fn query<T: DeserializeOwned>(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<T> {
         let call = self.call(step, settings)?;
         if !call.exit.success() {
-            bail!("{}", call.why(self));
+            return Err(call.why(self).into());
         }
         serde_json::from_str(&call.exit.stdout).with_context(|| format!("unexpected answer to `{step}`"))
-    }
-}
-
-impl Call {
-    /// Why Nix failed, in its own words, with the last lines of the builds that failed.
-    #[must_use]
-    pub fn why(&self, cx: &Context) -> String {
-        if self.exit.interrupted {
-            return "interrupted".to_owned();
-        }
-        let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
-        parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
-        parts.extend(self.silence());
-        parts.join("\n")
-    }
-
-    /// How Nix failed, where it did not say why.
-    #[must_use]
-    pub fn silence(&self) -> Option<String> {
-        let told = !self.monitor.failures.is_empty() || !self.monitor.errors.is_empty();
-        match self.exit.code {
-            _ if told || self.exit.interrupted => None,
-            Some(0) => None,
-            Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
-            None => Some("nix was killed".to_owned()),
-        }
     }
 }
 

@@ -31,11 +31,13 @@ pub mod plan;
 pub mod relock;
 pub mod report;
 pub mod revision;
+pub mod rules;
 pub mod selection;
 pub mod shell;
 pub mod sizes;
 pub mod tasks;
 pub mod tool;
+pub mod trouble;
 pub mod ui;
 pub mod workspace;
 

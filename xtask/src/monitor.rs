@@ -2,14 +2,18 @@
 //! Draws nothing.
 
 mod blame;
+mod change;
 #[cfg(test)]
 mod recorded;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::nix::event::{Activity, Event, Progress};
 use blame::{Blame, derivation_in};
+pub use change::Change;
+pub use said::{Kind, Said};
 
 /// How many of a builder's last lines are kept for the report of its failure.
 pub const TAIL: usize = 40;
@@ -22,12 +26,16 @@ pub struct Monitor {
     pub built: BTreeMap<String, Duration>,
     /// Store paths that were copied here in this run.
     pub copied: BTreeSet<String>,
+    /// Builds on other machines: the machine, and how long the build itself took there, without the copying.
+    pub remote: BTreeMap<String, Remote>,
     pub failures: Vec<Failure>,
     /// Derivations that could not be built because something that they need had failed.
     pub victims: BTreeSet<String>,
     /// Errors of Nix itself that name no derivation, such as those of evaluation, in order.
     pub errors: Vec<String>,
     pub warnings: BTreeSet<String>,
+    /// All that may tell why it failed, in order.
+    pub said: Vec<Said>,
     /// Derivations that Nix said it would build.
     pub planned: Vec<String>,
     /// Bytes that it said it would download, when they are unpacked.
@@ -44,6 +52,13 @@ pub struct Monitor {
     failed: u64,
     /// Builds that have stopped, one way or the other: only an error message tells which.
     undecided: BTreeMap<String, Duration>,
+}
+
+/// A build on another machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    pub machine: String,
+    pub took: Option<Duration>,
 }
 
 /// A build that runs, or ran.
@@ -64,39 +79,10 @@ pub struct Build {
 pub struct Failure {
     pub drv: String,
     pub reason: String,
+    /// Nix's own message.
+    pub said: String,
     pub tail: Vec<String>,
     pub lines: usize,
-}
-
-/// What changed by an event, for those who print lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    Started {
-        drv: String,
-        machine: String,
-    },
-    Line {
-        drv: String,
-        line: String,
-    },
-    Finished {
-        drv: String,
-        took: Duration,
-    },
-    Failed {
-        drv: String,
-        took: Duration,
-    },
-    /// The build was stopped because another one had failed, or because we were told to.
-    Cancelled {
-        drv: String,
-    },
-    Copying {
-        path: String,
-    },
-    Warning(String),
-    /// Not in Nix's log format: a child of Nix speaks.
-    Plain(String),
 }
 
 impl Monitor {
@@ -116,7 +102,10 @@ impl Monitor {
             }
             Event::Progress { id, progress } => self.progress(*id, *progress, now),
             Event::Message { level, text, root } => self.message(*level, text, root.as_deref()),
-            Event::Plain(text) => Some(Change::Plain(text.clone())),
+            Event::Plain(text) => {
+                said::talk(&mut self.said, text);
+                Some(Change::Plain(text.clone()))
+            }
             Event::Tick | Event::Ignored => None,
         }
     }
@@ -136,6 +125,9 @@ impl Monitor {
                 // A remote build is two activities: the outer one includes the copying, the inner one has the log.
                 let seen = self.builds.values().any(|it| it.drv == *drv);
                 self.builds.insert(id, build);
+                if !machine.is_empty() {
+                    self.remote.insert(drv.clone(), Remote { machine: machine.clone(), took: None });
+                }
                 (!seen).then(|| Change::Started { drv: drv.clone(), machine: machine.clone() })
             }
             Activity::CopyPath { path } => {
@@ -172,6 +164,7 @@ impl Monitor {
         let drv = build.drv.clone();
         if self.builds.values().any(|it| it.drv == drv) {
             // The inner half of a remote build: its log belongs to the outer half.
+            self.remote.entry(drv.clone()).and_modify(|it| it.took = Some(took));
             self.builds.values_mut().filter(|it| it.drv == drv).for_each(|it| {
                 it.tail.clone_from(&build.tail);
                 it.lines = build.lines;
@@ -271,6 +264,7 @@ impl Monitor {
     }
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
+        said::hear(&mut self.said, level, root.unwrap_or(text), text);
         match level {
             // Under `--dry-run` it is told as loudly as an error.
             0 if self.plan(text.trim()) => None,
@@ -304,7 +298,7 @@ impl Monitor {
     fn error(&mut self, text: &str) -> Option<Change> {
         let text = text.trim().trim_start_matches("error:").trim();
         match Blame::of(text) {
-            Blame::Own { drv, reason } => return self.blame(drv, reason),
+            Blame::Own { drv, reason } => return self.blame(drv, reason, text),
             // `build of 'A.drv^out', 'B.drv^out' failed` names all that was asked for and not made, whatever the reason.
             Blame::Dependency if text.starts_with("build of ") => {}
             Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
@@ -314,7 +308,7 @@ impl Monitor {
         None
     }
 
-    fn blame(&mut self, drv: String, reason: String) -> Option<Change> {
+    fn blame(&mut self, drv: String, reason: String, said: &str) -> Option<Change> {
         if self.failures.iter().any(|it| it.drv == drv) {
             return None;
         }
@@ -322,10 +316,14 @@ impl Monitor {
         let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
         let build = running.or(self.ended.get(&drv));
         self.built.remove(&drv);
+        // A daemon, and Nix's prose, cite the last lines in the message.
+        let cited = blame::cited(said);
+        let own = build.filter(|it| it.lines > 0);
         self.failures.push(Failure {
             reason,
-            tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
-            lines: build.map_or(0, |it| it.lines),
+            said: said.to_owned(),
+            lines: own.map_or(cited.len(), |it| it.lines),
+            tail: own.map_or(cited, |it| it.tail.iter().cloned().collect()),
             drv: drv.clone(),
         });
         let took = self.undecided.remove(&drv)?;

@@ -6,6 +6,7 @@ pub mod apt;
 pub mod deb;
 pub mod discover;
 pub mod event;
+pub mod hash;
 pub mod known;
 pub mod mirror;
 pub mod namespace;

@@ -78,6 +78,11 @@ pub enum Step {
         flake: String,
         overrides: Vec<(String, String)>,
     },
+    /// Builds what an expression says, on one machine alone, which `builder` is the line of.
+    BuildOn {
+        expression: String,
+        builder: String,
+    },
     /// Says what would have to be built and what can be downloaded. What is evaluated is written to the store.
     WouldBuild {
         installable: String,
@@ -209,6 +214,10 @@ impl Step {
                 argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
             }
             Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
+            Step::BuildOn { expression, builder } => {
+                argv.push(["build", "--json", "--no-link", "--impure", "--expr", expression]);
+                argv.push(["--max-jobs", "0", "--builders", builder])
+            }
             Step::WouldBuild { installable } => {
                 argv.push(["build", "--dry-run", "--json", "--no-link", installable])
             }
@@ -262,7 +271,8 @@ impl Step {
         );
         let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
-        let machine = matches!(self, Step::Config | Step::StoreInfo { .. } | Step::Trust { .. });
+        let machine =
+            matches!(self, Step::BuildOn { .. } | Step::Config | Step::StoreInfo { .. } | Step::Trust { .. });
         !paths && !closures && !writes && !machine
     }
 }
@@ -314,6 +324,7 @@ impl fmt::Display for Step {
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
+            Step::BuildOn { builder, .. } => write!(f, "nix build --builders {builder}"),
             Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
             Step::Derivations { .. } => f.write_str("nix derivation show"),
             Step::Config => f.write_str("nix config show"),

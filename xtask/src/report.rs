@@ -1,5 +1,6 @@
 //! What came of a task: text for people, JSON for machines, and whether it went well.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// The result of a task.
@@ -15,6 +16,20 @@ pub struct Report {
     pub table: Table,
     /// What `--json` prints; every task documents its own.
     pub json: Value,
+}
+
+/// Why something failed and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hint {
+    /// The rule in the book: `git-untracked`.
+    pub rule: &'static str,
+    pub cause: String,
+    pub cure: String,
+    /// The derivation that it is about.
+    pub drv: Option<String>,
+    /// The error says all of that itself.
+    #[serde(skip)]
+    pub plain: bool,
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod build_aleph;
+pub mod builder;
 pub mod bump;
 pub mod check;
 pub mod ci;
@@ -9,6 +10,7 @@ pub mod complete;
 pub mod deploy;
 pub mod docs;
 pub mod doctor;
+pub mod explain;
 pub mod flash;
 pub mod fmt;
 pub mod image;

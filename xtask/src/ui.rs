@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use crate::monitor::{Change, Monitor};
 use crate::nix::process::Interrupt;
 use crate::plan::CommandLine;
-use crate::report::{Report, seconds};
+use crate::report::{Hint, Report, seconds};
 use bars::Bars;
 
 mod bars;
@@ -224,15 +224,27 @@ impl Ui {
 
     /// Tells why a task could not be done.
     pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
+        self.fail_with(error, &[])
+    }
+
+    /// The same, and what to do about it.
+    pub fn fail_with(&mut self, error: &anyhow::Error, hints: &[Hint]) -> ExitCode {
         self.clear();
         if self.style.json {
             self.data(&format!(
                 "{:#}",
-                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}")})
+                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}"), "hints": hints})
             ));
         }
         self.talk(&format!("{} {error:#}", self.paint("31;1", "error:")));
+        hints.iter().filter(|it| !it.plain).for_each(|it| self.talk(&self.hint(it)));
         ExitCode::from(1)
+    }
+
+    /// A hint as it is told.
+    #[must_use]
+    pub fn hint(&self, hint: &Hint) -> String {
+        format!("{} {}; {}", self.paint("36", "hint:"), hint.cause, hint.cure)
     }
 
     /// Text in a colour, where the terminal has them.

@@ -19,6 +19,8 @@ mod build_links;
 mod build_names;
 #[path = "cli/build_scripted.rs"]
 mod build_scripted;
+#[path = "cli/builder.rs"]
+mod builder;
 #[path = "cli/bump.rs"]
 mod bump;
 #[path = "cli/check.rs"]
@@ -33,6 +35,8 @@ mod deploy;
 mod docs;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/flash.rs"]
 mod flash;
 #[path = "cli/fmt.rs"]

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &[]),
     ("revision", &[]),
     ("files", &[]),
-    ("builders", &["host"]),
+    ("builders", &["context", "files", "host", "nix", "nix_conf", "plan", "report", "rules"]),
     ("format", &[]),
     ("image", &["revision"]),
     ("disks", &["host", "report"]),
@@ -47,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("monitor", &["nix"]),
     ("logs", &["monitor", "nix"]),
+    ("rules", &["monitor", "nix"]),
     ("ui", &["monitor", "nix", "plan", "report"]),
 ];
 
@@ -55,7 +56,7 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("duct::", &["nix/process.rs"]),
     ("indicatif", &["ui/bars.rs"]),
     ("clap::", &["cli.rs", "tasks/"]),
-    ("rnix::", &["format/", "nix_edit.rs", "workspace/"]),
+    ("rnix::", &["format/", "nix_edit.rs", "nix_edit/", "workspace/"]),
     ("alejandra::", &["format/"]),
     ("std::env::", &["host.rs"]),
     ("std::process::Command", &["nix/replace.rs"]),
@@ -77,6 +78,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("locks", &["xshell", "SystemTime::now"]),
     ("nix_conf", &["xshell"]),
     ("nix_edit", &["xshell"]),
+    ("rules", &["std::fs", "xshell", "Instant::now"]),
     ("ui", &["std::fs", "xshell"]),
 ];
 
@@ -107,6 +109,7 @@ const NIX_OPTIONS: &[&str] = &[
 const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("nix/sandbox.rs", "tries whether Nix can build, before there is a plan"),
     ("nix/provision.rs", "starts the new Nix for the first time"),
+    ("rules/", "tells users what to type"),
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
 
@@ -224,10 +227,15 @@ fn source(path: &str, text: &str) -> Vec<String> {
         }
         for (_, spoils) in PURE.iter().filter(|it| part == it.0.trim_end_matches(".rs")) {
             // The file that only tests use may read what was recorded.
-            let spoils = spoils.iter().filter(|it| content.contains(**it) && !path.ends_with("recorded.rs"));
+            let spoils = spoils.iter().filter(|it| {
+                content.contains(**it) && !path.ends_with("recorded.rs") && path != "rules/tests.rs"
+            });
             res.extend(spoils.map(|it| format!("src/{path}:{line}: `{part}` must do without `{it}`")));
         }
-        if path != "plan.rs" && path != "plan/tests.rs" && !SPELL_OPTIONS.iter().any(|it| it.0 == path) {
+        if path != "plan.rs"
+            && path != "plan/tests.rs"
+            && !SPELL_OPTIONS.iter().any(|it| it.0 == path || (it.0.ends_with('/') && path.starts_with(it.0)))
+        {
             let spelled = NIX_OPTIONS.iter().filter(|it| spells(content, it));
             res.extend(spelled.map(|it| {
                 format!("src/{path}:{line}: `{it}` is an option of Nix; only plan.rs spells them")

@@ -135,7 +135,7 @@ pub fn copy(
         let why = if call.exit.stalled {
             format!("nothing moved for {} s", STALLED.as_secs())
         } else {
-            call.why(cx)
+            call.why(cx).told(cx)
         };
         if attempt >= ATTEMPTS || !may_pass(&why) {
             bail!("cannot copy to {}: {}", ssh.target, advise(&why));

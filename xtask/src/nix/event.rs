@@ -187,7 +187,8 @@ pub fn strip_ansi(text: &str) -> String {
         match char {
             '\u{1b}' => match chars.next() {
                 Some('[') => while chars.next().is_some_and(|it| !('\u{40}'..='\u{7e}').contains(&it)) {},
-                Some(']') => {
+                // Buildkite writes the time as an APC sequence.
+                Some(']' | '_' | 'P' | '^') => {
                     // Ends in BEL, or in ESC and a backslash.
                     while let Some(it) = chars.next() {
                         if it == '\u{7}' || (it == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
@@ -279,6 +280,7 @@ mod tests {
             strip_ansi("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{7} \u{1b}[31;1mred\u{1b}[0m\r"),
             "link red"
         );
+        assert_eq!(strip_ansi("\u{1b}_bk;t=17\u{7}x"), "x");
         assert_eq!(strip_ansi("tab\tstays"), "tab\tstays");
         assert_eq!(strip_ansi("\u{1b}["), "");
     }

@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 
 use crate::context::Context;
+use crate::hints::hash;
 use crate::host::System;
 use crate::outcome::{self, Outcome};
 use crate::plan::{self, Step};
@@ -40,6 +41,9 @@ pub struct Build {
     /// Builds at once; Nix decides by default
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<u32>,
+    /// Put the hash that came in place of one that was wrong, after asking, and build again
+    #[arg(long)]
+    pub fix: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     pub nix_options: Vec<String>,
@@ -54,6 +58,11 @@ impl Build {
             return Ok(Report::done());
         }
         let mut outcome = self.build(cx, selected)?;
+        // Each fetch is only tried when those before it are good.
+        while self.fix && !outcome.ok() && !outcome.interrupted && hash::repair(cx, &outcome.findings)? {
+            let selected = self.select(cx)?;
+            outcome = self.build(cx, selected)?;
+        }
         if !self.no_link {
             outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
         }

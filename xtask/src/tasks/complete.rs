@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn verbs_flags_values_and_names() {
         for (line, want) in [
-            ("bui", "build"),
+            ("bui", "build builder"),
             ("lock s", "status sync"),
             ("build elo", "elodin-db elodin-cli"),
             ("build elodin-db elo", "elodin-cli"),

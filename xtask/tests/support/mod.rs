@@ -19,8 +19,9 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) mod builder;
 pub(crate) mod daemon;
-mod flakes;
+pub(crate) mod flakes;
 pub(crate) mod image;
 mod plain;
 pub(crate) mod registry;
