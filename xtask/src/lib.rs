@@ -1,6 +1,7 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod alejandra4;
+pub mod ci;
 pub mod cli;
 pub mod companion;
 pub mod context;
@@ -17,6 +18,7 @@ pub mod nix;
 pub mod nix_edit;
 pub mod nix_files;
 pub mod outcome;
+pub mod outputs;
 pub mod plan;
 pub mod relock;
 pub mod report;
@@ -24,10 +26,12 @@ pub mod revision;
 pub mod selection;
 pub mod shell;
 pub mod sizes;
+pub mod source_changes;
 pub mod tasks;
 pub mod tool;
 pub mod ui;
 pub mod workspace;
+pub mod worktree;
 
 use std::process::ExitCode;
 

@@ -24,9 +24,19 @@ pub enum Step {
         installable: String,
         apply: &'static str,
     },
-    /// Whether paths are valid, and their sizes.
+    /// Asks `apply` of all outputs of a flake. Many run at once, so none writes Nix's own memory of evaluations.
+    EvalFlake {
+        flake: String,
+        apply: String,
+    },
+    /// What a derivation is made from, with all that it needs; they are written to the store for that.
+    Derivations {
+        installable: String,
+    },
+    /// Whether paths are valid, and their sizes; in the store of this machine, or in a cache.
     PathInfo {
         paths: Vec<String>,
+        cache: Option<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
@@ -122,8 +132,21 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format } => {
+            Step::EvalFlake { flake, apply } => {
+                argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
+                argv.push(["--option", "eval-cache", "false"])
+            }
+            Step::Derivations { installable } => {
+                argv.push(["derivation", "show", "--recursive", installable])
+            }
+            Step::PathInfo { paths, cache, name_format } => {
                 argv.push(["path-info", "--json"]);
+                if let Some(cache) = cache {
+                    argv.push(["--store", cache]);
+                    // What Nix remembers of a cache may be a month old.
+                    argv.push(["--option", "narinfo-cache-negative-ttl", "0"]);
+                    argv.push(["--option", "narinfo-cache-positive-ttl", "0"]);
+                }
                 if *name_format {
                     argv.push(["--json-format", "1"]);
                 }
@@ -203,6 +226,8 @@ impl fmt::Display for Step {
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::EvalFlake { flake, .. } => write!(f, "nix eval {flake}#."),
+            Step::Derivations { installable } => write!(f, "nix derivation show {installable}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

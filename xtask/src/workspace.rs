@@ -2,6 +2,8 @@
 
 mod aleph_settings;
 mod checked_text;
+mod ci_settings;
+mod ci_text;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
@@ -24,6 +26,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use flake_lock::{Lock, Reference};
 
+pub use self::ci_settings::{CiMachines, CiSettings, GithubSettings, Job, MatrixSettings, When};
 pub use self::flake::Flake;
 pub use self::flake_source::FlakeSource;
 pub use self::input_source::InputSource;

@@ -52,7 +52,7 @@ fn others() {
         "#]],
     );
     check(
-        Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
+        Step::PathInfo { paths: text(&["/nix/store/x"]), cache: None, name_format: true },
         &settings,
         expect![[r#"
         nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
@@ -92,6 +92,22 @@ fn others() {
         expect![[r#"
         nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
+    );
+}
+
+#[test]
+fn many_outputs() {
+    let settings = Settings::default();
+    check(
+        Step::EvalFlake { flake: ".".into(), apply: "x: x".into() },
+        &settings,
+        expect![""],
+    );
+    check(Step::Derivations { installable: ".#a".into() }, &settings, expect![""]);
+    check(
+        Step::PathInfo { paths: text(&["/nix/store/x"]), cache: Some("file:///c".into()), name_format: false },
+        &settings,
+        expect![""],
     );
 }
 
