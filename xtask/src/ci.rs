@@ -11,4 +11,5 @@ pub mod output;
 pub mod place;
 pub mod result;
 pub mod service;
+pub mod words;
 pub mod yaml;

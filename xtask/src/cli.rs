@@ -1,8 +1,9 @@
 //! The command line: global flags, one variant for each verb, and who runs it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Parser, Subcommand};
 
@@ -13,7 +14,7 @@ use crate::report::Report;
 use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
-use crate::tasks::ci::Ci;
+use crate::tasks::ci::{Ci, Verbs};
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
@@ -98,9 +99,44 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
-            Task::Ci(it) => it.run(cx),
+            Task::Ci(it) => it.run(cx, VERBS),
         }
     }
+}
+
+/// Seconds of silence after which a log is told that work goes on.
+const HEARTBEAT: u64 = 60;
+
+/// Our command line, for the jobs of CI.
+const VERBS: Verbs = Verbs { check: |words| job(words).map(drop), run: run_job };
+
+/// The words of a job as what they are.
+fn job(words: &[String]) -> anyhow::Result<Cli> {
+    let line = words.join(" ");
+    let all = std::iter::once("cargo xtask").chain(words.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(all).map_err(|error| {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        anyhow::anyhow!("`{line}`: {first}")
+    })?;
+    match &cli.task {
+        Task::Ci(it) if it.runs_jobs() => bail!("`{line}`: a job cannot run jobs"),
+        Task::Run(_) | Task::Shell(_) => {
+            bail!("`{line}`: it would replace this process, so no job can run it")
+        }
+        _ => Ok(cli),
+    }
+}
+
+/// Does what the words of a job say, on this machine and with this user's flags.
+fn run_job(cx: &mut Context, words: &[String]) -> anyhow::Result<Report> {
+    let cli = job(words)?;
+    if cli.global.directory == "." && !cli.global.offline {
+        return cli.task.run(cx);
+    }
+    let mut inner = cx.in_workspace(&absolute(&cx.workspace.root, &cli.global.directory)?)?;
+    inner.globals.offline |= cli.global.offline;
+    cli.task.run(&mut inner)
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -115,7 +151,9 @@ pub(crate) fn main() -> ExitCode {
     let Global { json, quiet, verbose, .. } = cli.global;
     let host = Host::current();
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
-    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
+    let heartbeat = host.as_ref().ok().and_then(|it| it.env("XTASK_HEARTBEAT")?.parse().ok());
+    let heartbeat = Some(Duration::from_secs(heartbeat.unwrap_or(HEARTBEAT)));
+    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb), heartbeat };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
             Ok(report) => cx.ui.finish(&report),

@@ -5,6 +5,7 @@ pub mod ci;
 pub mod cli;
 pub mod companion;
 pub mod context;
+pub mod crates;
 pub mod files;
 pub mod format;
 pub mod hints;

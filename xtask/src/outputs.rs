@@ -133,13 +133,16 @@ impl Pool {
         }
         while !open.is_empty() {
             let mut deeper = Vec::new();
-            for (number, path, names) in self.run::<Vec<String>>(cx, flakes, open, &question::names_at, "sets")? {
+            for (number, path, names) in
+                self.run::<Vec<String>>(cx, flakes, open, &question::names_at, "sets")?
+            {
                 let flake = &flakes[number];
                 let kind = path.first().cloned().unwrap_or_default();
                 match names {
                     Err(error) => broken(&mut res[number], flake, &path, &error),
                     Ok(names) => match path.len() {
-                        0 => deeper.extend(names.into_iter().filter(|it| is_kind(it)).map(|it| (number, vec![it]))),
+                        0 => deeper
+                            .extend(names.into_iter().filter(|it| is_kind(it)).map(|it| (number, vec![it]))),
                         1 if kind == SYSTEMS => {
                             let paths = names.iter().map(|name| path_of(&kind, "", name)).collect();
                             add(&mut res[number], flake, paths);
@@ -157,14 +160,21 @@ impl Pool {
         Ok(res)
     }
 
-    fn derivations(&self, cx: &mut Context, flakes: &[Flake], mut res: Vec<Outputs>) -> anyhow::Result<Vec<Outputs>> {
+    fn derivations(
+        &self,
+        cx: &mut Context,
+        flakes: &[Flake],
+        mut res: Vec<Outputs>,
+    ) -> anyhow::Result<Vec<Outputs>> {
         let mut batches = Vec::new();
         for (number, outputs) in res.iter().enumerate() {
             // Those of one system share most of what is evaluated.
             let mut sets: BTreeMap<&str, Vec<Vec<String>>> = BTreeMap::new();
             for (output, state) in outputs {
                 if *state == State::Broken(String::new()) {
-                    sets.entry(output.system_in_path().unwrap_or(SYSTEMS)).or_default().push(output.path.clone());
+                    sets.entry(output.system_in_path().unwrap_or(SYSTEMS))
+                        .or_default()
+                        .push(output.path.clone());
                 }
             }
             for paths in sets.into_values() {
@@ -247,7 +257,8 @@ impl Pool {
             let step = question(&flake.reference, &paths);
             let answer = self.call(&step, &flake.settings);
             let answer = answer.and_then(|it| {
-                serde_json::from_str::<Vec<Option<T>>>(&it).map_err(|it| format!("unexpected answer of Nix: {it}"))
+                serde_json::from_str::<Vec<Option<T>>>(&it)
+                    .map_err(|it| format!("unexpected answer of Nix: {it}"))
             });
             let mut again = Vec::new();
             for (path, answer) in deal(&batch, answer, &mut again) {
@@ -261,7 +272,12 @@ impl Pool {
     }
 
     /// Asks one flake on this thread.
-    fn ask<T: DeserializeOwned>(&self, cx: &mut Context, flake: &Flake, step: &Step) -> anyhow::Result<Result<T, String>> {
+    fn ask<T: DeserializeOwned>(
+        &self,
+        cx: &mut Context,
+        flake: &Flake,
+        step: &Step,
+    ) -> anyhow::Result<Result<T, String>> {
         cx.ui.command(&CommandLine(self.program.as_str(), &step.argv(&flake.settings)));
         let answer = self.call(step, &flake.settings);
         if self.interrupt.signal().is_some() {

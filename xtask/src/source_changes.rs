@@ -30,7 +30,10 @@ fn walk(before: &Utf8Path, after: &Utf8Path, path: &Utf8Path, res: &mut Vec<Stri
     }
     // Of a single file the store keeps nothing but its name.
     if left != right || fs::read(before).ok() != fs::read(after).ok() {
-        res.push(format!("~ {}", if path == "" { after.file_name().unwrap_or_default() } else { path.as_str() }));
+        res.push(format!(
+            "~ {}",
+            if path == "" { after.file_name().unwrap_or_default() } else { path.as_str() }
+        ));
     }
     Some(())
 }

@@ -37,12 +37,13 @@ impl Worktree {
         let dir = all.join(format!("{}-{n}", std::process::id()));
         let sh = &cx.sh;
         // Hooks are for people's checkouts, and so is what LFS would download.
-        let output = cmd!(sh, "git -C {top} -c core.hooksPath=/dev/null worktree add --quiet --detach {dir} {commit}")
-            .env("GIT_LFS_SKIP_SMUDGE", "1")
-            .quiet()
-            .ignore_status()
-            .output()
-            .context("cannot run git")?;
+        let output =
+            cmd!(sh, "git -C {top} -c core.hooksPath=/dev/null worktree add --quiet --detach {dir} {commit}")
+                .env("GIT_LFS_SKIP_SMUDGE", "1")
+                .quiet()
+                .ignore_status()
+                .output()
+                .context("cannot run git")?;
         let root = cx.workspace.root.canonicalize_utf8().context("cannot find the workspace")?;
         let inside = root.strip_prefix(&top).unwrap_or(Utf8Path::new(""));
         let root = dir.join(inside);
@@ -59,7 +60,11 @@ impl Worktree {
     /// When git cannot.
     pub fn commit(&self, message: &str) -> anyhow::Result<()> {
         let (sh, dir) = (&self.sh, &self.dir);
-        cmd!(sh, "git -C {dir} add --all").quiet().ignore_stdout().run().context("cannot add what was planted")?;
+        cmd!(sh, "git -C {dir} add --all")
+            .quiet()
+            .ignore_stdout()
+            .run()
+            .context("cannot add what was planted")?;
         let options = [
             "-c",
             "user.name=xtask",

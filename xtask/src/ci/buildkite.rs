@@ -34,7 +34,7 @@ fn step(settings: &CiSettings, job: &Job) -> Yaml {
             let cached = if matrix.skip_cached { " --skip-cached" } else { "" };
             // A pipe has the exit code of its end: a failed choice must not upload nothing.
             format!(
-                "cargo xtask -q ci matrix{changed}{cached} --format buildkite > target/matrix.json\n\
+                "mkdir -p target\ncargo xtask -q ci matrix{changed}{cached} --format buildkite > target/matrix.json\n\
                  buildkite-agent pipeline upload target/matrix.json"
             )
         }
@@ -60,10 +60,7 @@ fn step(settings: &CiSettings, job: &Job) -> Yaml {
     }
     res.push(("timeout_in_minutes", job.timeout.into()));
     // An agent that is lost says -1: that is no fault of the change.
-    let lost = Yaml::Map(vec![
-        ("exit_status".to_owned(), "-1".into()),
-        ("limit".to_owned(), 2.into()),
-    ]);
+    let lost = Yaml::Map(vec![("exit_status".to_owned(), "-1".into()), ("limit".to_owned(), 2.into())]);
     res.push(("retry", map([("automatic", Yaml::List(vec![lost]))])));
     map(res)
 }

@@ -16,15 +16,31 @@ pub struct Cause {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// The files of a source: its two store paths, without `/nix/store/`.
-    Source { before: String, after: String },
+    Source {
+        before: String,
+        after: String,
+    },
     /// Another version of the same thing.
-    Version { name: String, before: String, after: String },
+    Version {
+        name: String,
+        before: String,
+        after: String,
+    },
     /// An attribute in which nothing but the commit differs.
-    Revision { attribute: String },
+    Revision {
+        attribute: String,
+    },
     /// An attribute, the builder or its arguments.
-    Attribute { attribute: String, before: Option<String>, after: Option<String> },
+    Attribute {
+        attribute: String,
+        before: Option<String>,
+        after: Option<String>,
+    },
     /// What is fetched: its hash and, where it is known, its address.
-    Fetched { before: String, after: String },
+    Fetched {
+        before: String,
+        after: String,
+    },
     /// Something that it needs now, or does not need any more.
     Added(String),
     Removed(String),
@@ -48,10 +64,11 @@ pub struct Side<'a> {
 /// Compares two derivations, named without `/nix/store/`.
 #[must_use]
 pub fn difference(before: Side<'_>, old: &str, after: Side<'_>, new: &str) -> Difference {
-    let mut walk = Walk { before, after, seen: BTreeSet::new(), causes: BTreeMap::new(), cascade: 0 };
+    let mut walk = Walk { before, after, seen: BTreeSet::new(), causes: BTreeMap::new(), open: Vec::new(), own: BTreeSet::new() };
     walk.pair(old, new, &mut Vec::new());
     let causes = walk.causes.into_iter().map(|(what, chain)| Cause { chain, what }).collect();
-    Difference { causes, cascade: walk.cascade }
+    let all: BTreeSet<String> = walk.seen.into_iter().map(|it| it.1).collect();
+    Difference { causes, cascade: all.difference(&walk.own).count() }
 }
 
 struct Walk<'a> {
@@ -60,7 +77,9 @@ struct Walk<'a> {
     seen: BTreeSet<(String, String)>,
     /// The shortest chain to each.
     causes: BTreeMap<What, Vec<String>>,
-    cascade: usize,
+    /// What is being looked at, from the top down, and which of it differs by itself.
+    open: Vec<String>,
+    own: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -68,13 +87,13 @@ impl Walk<'_> {
         if old == new || !self.seen.insert((old.to_owned(), new.to_owned())) {
             return;
         }
-        let (Some(left), Some(right)) = (self.before.graph.get(old), self.after.graph.get(new)) else { return };
+        let (Some(left), Some(right)) = (self.before.graph.get(old), self.after.graph.get(new)) else {
+            return;
+        };
         chain.push(right.name.clone());
-        let found = self.causes.len();
+        self.open.push(new.to_owned());
         self.node(left, right, chain);
-        if self.causes.len() == found {
-            self.cascade += 1;
-        }
+        self.open.pop();
         chain.pop();
     }
 
@@ -90,12 +109,14 @@ impl Walk<'_> {
                 let what = What::Fetched { before: address(left, one), after: address(right, other) };
                 self.cause(what, chain);
             }
+            self.own.extend(self.open.last().cloned());
             return;
         }
         let (name, before) = split_name(&left.name);
         let (_, after) = split_name(&right.name);
         if left.name != right.name {
-            let what = What::Version { name: name.to_owned(), before: before.to_owned(), after: after.to_owned() };
+            let what =
+                What::Version { name: name.to_owned(), before: before.to_owned(), after: after.to_owned() };
             self.cause(what, chain);
             // What else is new in a new version is no cause of its own.
             if !is_root {
@@ -108,6 +129,7 @@ impl Walk<'_> {
     }
 
     fn cause(&mut self, what: What, chain: &[String]) {
+        self.own.extend(self.open.last().cloned());
         let known = self.causes.entry(what).or_insert_with(|| chain.to_vec());
         if chain.len() < known.len() {
             *known = chain.to_vec();
@@ -201,9 +223,9 @@ fn name_of(path: &str) -> &str {
 /// A name and its version, as Nix splits them: at the first dash that no letter follows.
 #[must_use]
 pub fn split_name(name: &str) -> (&str, &str) {
-    let at = name.match_indices('-').find(|(at, _)| {
-        name[at + 1..].chars().next().is_some_and(|it| !it.is_alphabetic())
-    });
+    let at = name
+        .match_indices('-')
+        .find(|(at, _)| name[at + 1..].chars().next().is_some_and(|it| !it.is_alphabetic()));
     at.map_or((name, ""), |(at, _)| (&name[..at], &name[at + 1..]))
 }
 

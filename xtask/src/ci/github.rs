@@ -137,7 +137,9 @@ fn steps_of(settings: &CiSettings, job: &Job, jobs: &[&Job]) -> Vec<(String, Yam
     if matrix.skip_cached {
         flags.push_str(" --skip-cached");
     }
-    let output = format!("echo \"matrix=$(cargo xtask -q ci matrix{flags} --format github)\" >> \"$GITHUB_OUTPUT\"");
+    let output = format!(
+        "matrix=$(cargo xtask -q ci matrix{flags} --format github)\necho \"matrix=$matrix\" >> \"$GITHUB_OUTPUT\"\n"
+    );
     let mut chooser = entry(settings, job, jobs, run_steps(settings, job, &output, true));
     // The second names the step.
     if let Yaml::Map(entries) = &mut chooser {
@@ -151,7 +153,8 @@ fn steps_of(settings: &CiSettings, job: &Job, jobs: &[&Job]) -> Vec<(String, Yam
     let mut builder = entry(settings, &fan, jobs, run_steps(settings, job, build, false));
     if let Yaml::Map(entries) = &mut builder {
         let value = |text: &str| Yaml::from(text);
-        for (key, with) in [("name", value("${{ matrix.name }}")), ("runs-on", value("${{ matrix.runner }}"))] {
+        for (key, with) in [("name", value("${{ matrix.name }}")), ("runs-on", value("${{ matrix.runner }}"))]
+        {
             match entries.iter_mut().find(|it| it.0 == key) {
                 Some(it) => it.1 = with,
                 None => entries.insert(0, (key.to_owned(), with)),

@@ -71,7 +71,8 @@ pub fn parse(answer: Value) -> Result<Graph, serde_json::Error> {
         Some(inner) => serde_json::from_value::<BTreeMap<String, Value>>(inner)?,
         None => answer,
     };
-    let node = |(path, raw): (String, Value)| Ok((base(&path), Node::from(serde_json::from_value::<Raw>(raw)?)));
+    let node =
+        |(path, raw): (String, Value)| Ok((base(&path), Node::from(serde_json::from_value::<Raw>(raw)?)));
     // Next to the derivations there may be what tells the format.
     derivations.into_iter().filter(|it| it.0.ends_with(".drv")).map(node).collect()
 }
@@ -88,7 +89,8 @@ impl From<Raw> for Node {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        let mut env: BTreeMap<String, String> = raw.env.into_iter().map(|(key, it)| (key, text(it))).collect();
+        let mut env: BTreeMap<String, String> =
+            raw.env.into_iter().map(|(key, it)| (key, text(it))).collect();
         // Structured attributes: 2.26 hides them in one text.
         let hidden = env.remove("__json").and_then(|it| serde_json::from_str(&it).ok());
         let structured: BTreeMap<String, Value> = hidden.unwrap_or(raw.structured_attrs);

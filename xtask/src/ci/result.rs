@@ -71,9 +71,7 @@ pub fn table(results: &[JobResult]) -> Table {
 
 #[must_use]
 pub fn json(results: &[JobResult]) -> Value {
-    let place = |(place, message): &(Place, String)| {
-        json!({"file": place.file, "line": place.line, "column": place.column, "message": message})
-    };
+    let place = |(place, message): &(Place, String)| json!({"file": place.file, "line": place.line, "column": place.column, "message": message});
     let result = |it: &JobResult| {
         json!({
             "job": it.job,
@@ -151,9 +149,51 @@ mod tests {
             },
             result("push", Outcome::Skipped("needs `check`".to_owned()), None),
         ];
-        expect![[r#""#]].assert_eq(&markdown(&results));
-        expect![[r#""#]].assert_eq(&table(&results).lines().join("\n"));
-        expect![[r#""#]].assert_eq(&super::super::junit::xml(&results));
+        expect![[r#"
+            ### 3 jobs, 2 not good
+
+            | job | result | time | hint |
+            |---|---|---|---|
+            | fmt | ✅ good | 1.2 s |  |
+            | check | ❌ failed | 1.2 s | `cargo xtask check \| x` |
+            | push | ❌ skipped | 1.2 s | `needs 'check'` |
+
+            <details><summary>check</summary>
+
+            - `flake.nix:3` a &lt; b
+
+            ````text
+            one
+            ```
+            two
+            ````
+
+            </details>
+        "#]]
+        .assert_eq(&markdown(&results));
+        expect![[r#"
+            job    result   time   hint
+            fmt    good     1.2 s
+            check  failed   1.2 s  cargo xtask check | x
+            push   skipped  1.2 s  needs `check`"#]]
+        .assert_eq(&table(&results).lines().join("\n"));
+        expect![[r#"
+            <?xml version="1.0" encoding="UTF-8"?>
+            <testsuites>
+              <testsuite name="cargo xtask ci" tests="3" failures="1" skipped="1" errors="0" time="3.750">
+                <testcase name="fmt" classname="ci" time="1.250"/>
+                <testcase name="check" classname="ci" time="1.250">
+                  <failure message="one">one
+            ```
+            two</failure>
+                </testcase>
+                <testcase name="push" classname="ci" time="1.250">
+                  <skipped message="needs `check`"/>
+                </testcase>
+              </testsuite>
+            </testsuites>
+        "#]]
+        .assert_eq(&super::super::junit::xml(&results));
     }
 
     fn result(job: &str, outcome: Outcome, hint: Option<&str>) -> JobResult {

@@ -101,13 +101,27 @@ fn many_outputs() {
     check(
         Step::EvalFlake { flake: ".".into(), apply: "x: x".into() },
         &settings,
-        expect![""],
+        expect![[r#"
+            nix eval --json --read-only .#. --apply 'x: x' --option eval-cache false --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
     );
-    check(Step::Derivations { installable: ".#a".into() }, &settings, expect![""]);
     check(
-        Step::PathInfo { paths: text(&["/nix/store/x"]), cache: Some("file:///c".into()), name_format: false },
+        Step::Derivations { installable: ".#a".into() },
         &settings,
-        expect![""],
+        expect![[r#"
+        nix derivation show --recursive .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::PathInfo {
+            paths: text(&["/nix/store/x"]),
+            cache: Some("file:///c".into()),
+            name_format: false,
+        },
+        &settings,
+        expect![[r#"
+            nix path-info --json --store file:///c --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
     );
 }
 

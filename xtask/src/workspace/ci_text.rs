@@ -23,7 +23,9 @@ pub(super) fn job_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Str
     Ok(name)
 }
 
-pub(super) fn command_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<String>>, D::Error> {
+pub(super) fn command_lines<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Vec<String>>, D::Error> {
     let lines = Vec::<String>::deserialize(deserializer)?;
     lines.iter().map(|it| words(it).map_err(de::Error::custom)).collect()
 }
@@ -131,15 +133,63 @@ mod tests {
     #[test]
     fn tables() {
         check("", expect!["check"]);
-        check("[[ci.job]]\nname = \"a\"\nrun = [\"check\"]\n[[ci.job]]\nname = \"b\"\nneeds = [\"a\"]\nrun = []", expect!["a b"]);
-        check("[[ci.job]]\nname = \"A\"\nrun = []", expect![""]);
-        check("[[ci.job]]\nname = \"list\"\nrun = []", expect![""]);
-        check("[[ci.job]]\nname = \"a\"\nrun = [\"b 'c\"]", expect![""]);
-        check("[[ci.job]]\nname = \"a\"\nrun = []\nneeds = [\"b\"]", expect![""]);
-        check("[[ci.job]]\nname = \"a\"\nrun = []\n[[ci.job]]\nname = \"a\"\nrun = []", expect![""]);
-        check("[[ci.job]]\nname = \"a\"\nrun = []\nwhen.branches = [\"a*b\"]", expect![""]);
-        check("[[ci.job]]\nname = \"a\"\nrun = []\nwhen.schedule = [\"daily\"]", expect![""]);
-        check("[[ci.job]]\nname = \"a\"", expect![""]);
-        check("[ci.github]\ncheckout = \"actions/checkout@v4\"", expect![""]);
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = [\"check\"]\n[[ci.job]]\nname = \"b\"\nneeds = [\"a\"]\nrun = []",
+            expect!["a b"],
+        );
+        check(
+            "[[ci.job]]\nname = \"A\"\nrun = []",
+            expect![[r#"
+            xtask.toml:2:8: bad name of a job `A`: write lower-case letters, digits and `-`
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"list\"\nrun = []",
+            expect![[r#"
+            xtask.toml:2:8: a job cannot be called `list`: `cargo xtask ci list` means something else
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = [\"b 'c\"]",
+            expect![[r#"
+            xtask.toml:3:7: bad command line `b 'c`: a ' is not closed
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = []\nneeds = [\"b\"]",
+            expect![[r#"
+            xtask.toml:1:1: the job `a` needs `b`, which is no job in front of it in the table
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = []\n[[ci.job]]\nname = \"a\"\nrun = []",
+            expect![[r#"
+            xtask.toml:1:1: there are two jobs `a`
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = []\nwhen.branches = [\"a*b\"]",
+            expect![[r#"
+            xtask.toml:4:17: bad ref `a*b`: write a name, or the beginning of one with a `*` at its end
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"\nrun = []\nwhen.schedule = [\"daily\"]",
+            expect![[r#"
+            xtask.toml:4:17: bad time `daily`: write five fields like cron, such as "30 4 * * 1" (Mondays at 4:30 UTC)
+        "#]],
+        );
+        check(
+            "[[ci.job]]\nname = \"a\"",
+            expect![[r#"
+            xtask.toml:1:1: missing field `run`
+        "#]],
+        );
+        check(
+            "[ci.github]\ncheckout = \"actions/checkout@v4\"",
+            expect![[r#"
+            xtask.toml:2:12: `actions/checkout@v4` is not a pinned action; write it like "OWNER/NAME@0123…40 hex digits v1.2.3"
+        "#]],
+        );
     }
 }

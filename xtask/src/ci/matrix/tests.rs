@@ -14,7 +14,8 @@ fn outputs(text: &str) -> Outputs {
     let one = |it: &str| {
         let (path, letter) = it.split_once('=').unwrap();
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let system = if path[0] == "nixosConfigurations" { "aarch64-linux".to_owned() } else { path[1].clone() };
+        let system =
+            if path[0] == "nixosConfigurations" { "aarch64-linux".to_owned() } else { path[1].clone() };
         let state = match letter {
             "!" => State::Broken("no".to_owned()),
             letter => State::Derivation(Derivation {
@@ -31,7 +32,8 @@ fn outputs(text: &str) -> Outputs {
 #[expect(clippy::needless_pass_by_value, reason = "the snapshot is written at the call")]
 fn check(now: &str, before: Option<&str>, cached: &str, expect: Expect) {
     let before = before.map(outputs);
-    let cached = cached.chars().map(|it| (store_path(&it.to_string(), "x"), "file:///c".to_owned())).collect();
+    let cached =
+        cached.chars().map(|it| (store_path(&it.to_string(), "x"), "file:///c".to_owned())).collect();
     let machines = || CiMachines { runner: Some("arm".to_owned()), queue: Some("q".to_owned()) };
     let systems = ["x86_64-linux", "aarch64-linux"].map(|it| (it.to_owned(), machines())).into();
     let choosing = Choosing {
@@ -52,7 +54,14 @@ fn reasons() {
          packages.aarch64-linux.bad=! nixosConfigurations.d.config.system.build.toplevel=3",
         None,
         "",
-        expect![""],
+        expect![[r#"
+            - a: [ci.systems] has no machine for aarch64-darwin
+            + bad: it cannot be evaluated
+            + a: asked for
+            - default: the same derivation as `a`
+            - .#checks.x86_64-linux.t: the same derivation as `a`
+            + .#nixosConfigurations.d.config.system.build.toplevel: asked for
+        "#]],
     );
     check(
         "packages.x86_64-linux.same=1 packages.x86_64-linux.changed=2 packages.x86_64-linux.new=3 packages.x86_64-linux.bad=! \
@@ -62,7 +71,15 @@ fn reasons() {
              packages.x86_64-linux.still=! packages.x86_64-linux.mended=! packages.x86_64-linux.had=6",
         ),
         "5",
-        expect![""],
+        expect![[r#"
+            + bad: it cannot be evaluated any more
+            + changed: changed since main
+            - had: file:///c has it
+            + mended: could not be evaluated at main
+            + new: new since main
+            - same: the same derivation as at main
+            - still: it could not be evaluated at main either
+        "#]],
     );
 }
 
@@ -98,7 +115,7 @@ fn what_the_services_are_told() {
     };
     let machines = CiMachines { runner: Some("ubuntu".to_owned()), queue: Some("x86".to_owned()) };
     let systems = BTreeMap::from([("x86_64-linux".to_owned(), machines)]);
-    expect![""].assert_eq(&github(&[choice.clone()], &systems).to_string());
-    expect![""].assert_eq(&buildkite(&[choice], &systems).to_string());
-    expect![""].assert_eq(&github(&[], &systems).to_string());
+    expect![[r#"{"include":[{"build":"'a#checks.x86_64-linux.\"b c$d\"' --system x86_64-linux","name":"a#checks.x86_64-linux.\"b c$d\"","runner":"ubuntu","system":"x86_64-linux"}]}"#]].assert_eq(&github(&[choice.clone()], &systems).to_string());
+    expect![[r#"{"steps":[{"group":"x86_64-linux","steps":[{"agents":{"queue":"x86"},"command":"cargo xtask build --no-link --keep-going 'a#checks.x86_64-linux.\"b c$$d\"' --system x86_64-linux","label":"a#checks.x86_64-linux.\"b c$d\""}]}]}"#]].assert_eq(&buildkite(&[choice], &systems).to_string());
+    expect![[r#"{"include":[]}"#]].assert_eq(&github(&[], &systems).to_string());
 }
