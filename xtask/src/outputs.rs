@@ -31,7 +31,15 @@ pub fn evaluate(cx: &mut Context, wanted: &dyn Fn(&str) -> bool) -> anyhow::Resu
     let mut res = Outputs::new();
     let mut open = Vec::new();
     for flake in 0..cx.workspace.flakes.len() {
-        let settings = cx.settings(&[flake], &[])?;
+        let settings = match cx.settings(&[flake], &[]) {
+            Ok(settings) => settings,
+            // Its own text is wrong already.
+            Err(error) => {
+                let output = Output { flake: cx.workspace.flakes[flake].dir.clone(), path: Vec::new() };
+                res.insert(output, State::Broken(format!("{error:#}")));
+                continue;
+            }
+        };
         match inventory::recalled::<Vec<(Output, State)>>(cx, flake, QUESTION, &settings)? {
             Some(known) => res.extend(known),
             None => open.push(Flake::new(cx, flake, settings)),

@@ -60,7 +60,7 @@ fn step(settings: &CiSettings, job: &Job) -> Yaml {
     }
     res.push(("timeout_in_minutes", job.timeout.into()));
     // An agent that is lost says -1: that is no fault of the change.
-    let lost = Yaml::Map(vec![("exit_status".to_owned(), "-1".into()), ("limit".to_owned(), 2.into())]);
+    let lost = Yaml::Map(vec![("exit_status".to_owned(), Yaml::Number(-1)), ("limit".to_owned(), 2.into())]);
     res.push(("retry", map([("automatic", Yaml::List(vec![lost]))])));
     map(res)
 }

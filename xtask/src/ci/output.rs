@@ -52,6 +52,7 @@ impl Output {
     pub fn name(&self, flake: &str) -> String {
         let package = self.path.len() == 3 && self.path[0] == "packages";
         match (package, flake) {
+            _ if self.path.is_empty() => flake.to_owned(),
             (true, ".") if !self.path[2].contains('.') => self.path[2].clone(),
             (true, _) => format!("{flake}#{}", attr_name(&self.path[2])),
             (false, _) => format!("{flake}#{}", self.attr()),

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Yaml {
     Bool(bool),
-    Number(u32),
+    Number(i64),
     Text(String),
     /// A text with a remark for people behind it.
     Remarked(String, String),
@@ -26,7 +26,7 @@ impl From<String> for Yaml {
 
 impl From<u32> for Yaml {
     fn from(number: u32) -> Yaml {
-        Yaml::Number(number)
+        Yaml::Number(number.into())
     }
 }
 
