@@ -64,7 +64,14 @@ pub struct Side<'a> {
 /// Compares two derivations, named without `/nix/store/`.
 #[must_use]
 pub fn difference(before: Side<'_>, old: &str, after: Side<'_>, new: &str) -> Difference {
-    let mut walk = Walk { before, after, seen: BTreeSet::new(), causes: BTreeMap::new(), open: Vec::new(), own: BTreeSet::new() };
+    let mut walk = Walk {
+        before,
+        after,
+        seen: BTreeSet::new(),
+        causes: BTreeMap::new(),
+        open: Vec::new(),
+        own: BTreeSet::new(),
+    };
     walk.pair(old, new, &mut Vec::new());
     let causes = walk.causes.into_iter().map(|(what, chain)| Cause { chain, what }).collect();
     let all: BTreeSet<String> = walk.seen.into_iter().map(|it| it.1).collect();

@@ -36,12 +36,13 @@ fn table(text: &str) -> String {
 
 #[test]
 fn the_jobs_that_there_are() {
-    let sandbox = a_crate("");
+    let sandbox = a_crate("pub fn f() {}\n");
     expect![[r#"
         cargo fmt --check
         cargo xtask fmt --check
         cargo xtask lock check
-    "#]].assert_eq(&sandbox.run("ci -n").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci -n").good().stdout);
     expect![[r#"
         exit 0
         --- stdout
@@ -53,13 +54,15 @@ fn the_jobs_that_there_are() {
         rustfmt  yes      any     -      always  cargo fmt --check
         nix      yes      any     -      always  cargo xtask fmt --check; cargo xtask lock check
         push     by name  any     nix    always  cargo xtask check --static
-    "#]].assert_eq(&sandbox.run("ci list").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("ci list").good().text());
     let json = sandbox.run("ci list --json").good().json();
     assert_eq!(json["jobs"][2]["secrets"][0], "CACHE_KEY");
     // A workspace without a table has one job.
     expect![[r#"
         cargo xtask check
-    "#]].assert_eq(&Sandbox::new().run("ci -n").good().stdout);
+    "#]]
+    .assert_eq(&Sandbox::new().run("ci -n").good().stdout);
 }
 
 #[test]
@@ -70,7 +73,8 @@ fn a_job_that_fails_does_not_hide_the_others() {
         job      result   time   hint
         rustfmt  good     T s
         nix      failed   T s  cargo xtask fmt --check
-        push     skipped  T s  it needs `nix`"#]].assert_eq(&table(&run.stderr));
+        push     skipped  T s  it needs `nix`"#]]
+    .assert_eq(&table(&run.stderr));
     assert_eq!(run.stdout, "", "{}", run.text());
     let junit = sandbox.read("out/junit.xml");
     assert!(junit.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{junit}");
@@ -84,18 +88,23 @@ fn only_the_jobs_asked_for() {
     let sandbox = a_crate("pub fn f() {}\n");
     expect![[r#"
         job      result  time   hint
-        rustfmt  good    T s"#]].assert_eq(&table(&sandbox.run("ci rustfmt").good().stderr));
-    sandbox.run("ci rustfnt").wrong_usage().says("there is no job `rustfnt` in xtask.toml; did you mean `rustfmt`?");
+        rustfmt  good    T s"#]]
+    .assert_eq(&table(&sandbox.run("ci rustfmt").good().stderr));
+    sandbox
+        .run("ci rustfnt")
+        .wrong_usage()
+        .says("there is no job `rustfnt` in xtask.toml; did you mean `rustfmt`?");
 }
 
 #[test]
 fn a_secret_that_is_not_there() {
-    let sandbox = a_crate("");
+    let sandbox = a_crate("pub fn f() {}\n");
     sandbox.run("ci push --json").bad().json();
     let run = sandbox.run("ci push").bad();
     expect![[r#"
         job   result  time   hint
-        push  failed  T s  cargo xtask check --static"#]].assert_eq(&table(&run.stderr));
+        push  failed  T s  cargo xtask check --static"#]]
+    .assert_eq(&table(&run.stderr));
     sandbox.env("CACHE_KEY", "x").run("ci push").good();
 }
 
@@ -129,7 +138,8 @@ fn on_github() {
         ::endgroup::
         ::error file=flake.nix,line=15,col=13,title=nix::undefined variable 'mkk'
         ::group::fmt
-        ::endgroup::"#]].assert_eq(&marks.join("\n"));
+        ::endgroup::"#]]
+    .assert_eq(&marks.join("\n"));
     let page = std::fs::read_to_string(summary).unwrap();
     assert!(page.contains("| nix | ❌ failed |") && page.contains("| fmt | ✅ good |"), "{page}");
     assert!(page.contains("- `flake.nix:1"), "{page}");
@@ -137,7 +147,7 @@ fn on_github() {
 
 #[test]
 fn on_buildkite() {
-    let sandbox = a_crate("").file("ugly.nix", "{a=1;}");
+    let sandbox = a_crate("pub fn f() {}\n").file("ugly.nix", "{a=1;}");
     let agent = format!("#!/bin/sh\necho \"$@\" > {0}/args; cat > {0}/page\n", sandbox.temp());
     sandbox.program("bin/buildkite-agent", &agent);
     let path = format!("{}/bin:{}", sandbox.temp(), sandbox.environment()["PATH"]);
@@ -154,14 +164,18 @@ fn on_buildkite() {
 /// Services end what says nothing for long.
 #[test]
 fn a_long_silent_build_says_that_it_goes_on() {
-    let sandbox = Sandbox::new().packages(&[("slow", "read -t 4 x < /dev/zero 2>/dev/null; n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done; echo > $out")]);
+    let sandbox = Sandbox::new().packages(&[(
+        "slow",
+        "read -t 4 x < /dev/zero 2>/dev/null; n=0; while [ $n -lt 300000 ]; do n=$((n+1)); done; echo > $out",
+    )]);
     let run = sandbox.env("XTASK_HEARTBEAT", "0").run("build slow --no-link").good();
     assert!(run.stderr.lines().any(|it| it.starts_with("still   slow  building")), "{}", run.text());
 }
 
 #[test]
 fn a_table_that_is_wrong() {
-    let sandbox = Sandbox::new().file("xtask.toml", "[[ci.job]]\nname = \"a\"\nrun = [\"check\"]\nneeds = [\"b\"]\n");
+    let sandbox =
+        Sandbox::new().file("xtask.toml", "[[ci.job]]\nname = \"a\"\nrun = [\"check\"]\nneeds = [\"b\"]\n");
     sandbox.run("ci").bad().says("the job `a` needs `b`, which is no job in front of it in the table");
     let sandbox = sandbox.file("xtask.toml", "[[ci.job]]\nname = \"a\"\nrum = []\n");
     sandbox.run("ci").bad().says("unknown key `rum`; did you mean `run`?");

@@ -76,7 +76,10 @@ fn ten_kinds_of_change() {
     sandbox.untracked("version", "2.0");
     check("what a package needs", "a");
     let text = sandbox.read("flake.nix");
-    sandbox.untracked("flake.nix", &text.replace("b = mk \"b\" {src = ./b;};", "b = mk \"b\" {src = ./b;}; c = mk \"c\" {};"));
+    sandbox.untracked(
+        "flake.nix",
+        &text.replace("b = mk \"b\" {src = ./b;};", "b = mk \"b\" {src = ./b;}; c = mk \"c\" {};"),
+    );
     check("a new output", "c");
     sandbox.untracked("flake.nix", &text.replace("b = mk \"b\" {src = ./b;};", ""));
     check("an output that is gone", "");
@@ -96,7 +99,8 @@ fn each_choice_has_a_reason() {
     let sandbox = repository();
     sandbox.untracked("a/x", "changed\n");
     commit(&sandbox);
-    let sandbox = sandbox.file("xtask.toml", &format!("[ci.systems.{}]\nrunner = \"big\"\nqueue = \"q\"\n", system()));
+    let sandbox =
+        sandbox.file("xtask.toml", &format!("[ci.systems.{}]\nrunner = \"big\"\nqueue = \"q\"\n", system()));
     commit(&sandbox);
     expect![[r#"
         exit 0
@@ -117,7 +121,8 @@ fn each_choice_has_a_reason() {
         part#b                      $SYSTEM   no     the same derivation as at main
         part#rev                    $SYSTEM   yes    changed since main
         part#checks.$SYSTEM.a  $SYSTEM   no     the same derivation as `part#a`
-    "#]].assert_eq(&sandbox.run("ci matrix --changed-since main").good().text());
+    "#]]
+    .assert_eq(&sandbox.run("ci matrix --changed-since main").good().text());
     expect![[r#"
         exit 0
         --- stdout
@@ -130,7 +135,10 @@ fn each_choice_has_a_reason() {
     "#]].assert_eq(&sandbox.run("ci matrix --changed-since main --format buildkite").good().stdout);
     // On the default branch there is nothing to compare with.
     sandbox.git("branch --force main");
-    sandbox.run("ci matrix --changed-since").good().says("so there is nothing to compare with: all are chosen");
+    sandbox
+        .run("ci matrix --changed-since")
+        .good()
+        .says("so there is nothing to compare with: all are chosen");
     sandbox.run("ci matrix --changed-since nowhere").bad().says("git knows no commit `nowhere` here");
 }
 
@@ -151,7 +159,8 @@ fn one_broken_output_hides_no_other() {
     let set = format!("checks.{}.a = self.packages.{}.a;", system(), system());
     sandbox.untracked("flake.nix", &text.replace(&set, "checks = abort \"never\";"));
     let json = sandbox.run("ci matrix --json").good().json();
-    let names: Vec<&str> = json["outputs"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        json["outputs"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"a") && names.contains(&".#checks") && names.contains(&"part#a"), "{names:?}");
     // A flake that does not even parse.
     sandbox.untracked("flake.nix", "{");
@@ -169,7 +178,8 @@ fn an_output_that_takes_too_much_memory() {
     let sandbox = sandbox.file("xtask.toml", "[ci]\neval-memory = 200\n");
     let json = sandbox.run("ci matrix --json").good().json();
     let outputs = json["outputs"].as_array().unwrap();
-    let errors: Vec<String> = outputs.iter().filter_map(|it| Some(format!("{}: {}", it["name"], it["error"].as_str()?))).collect();
+    let errors: Vec<String> =
+        outputs.iter().filter_map(|it| Some(format!("{}: {}", it["name"], it["error"].as_str()?))).collect();
     assert_eq!(errors, ["\"b\": out of memory"], "{json}");
     assert!(outputs.iter().any(|it| it["name"] == "a"), "{json}");
 }
@@ -179,18 +189,26 @@ fn what_the_cache_has_is_left_out() {
     let sandbox = repository();
     let cache = format!("file://{}/cache-of-ours", sandbox.temp());
     let sandbox = sandbox.file("xtask.toml", &format!("[cache]\nsubstituters = [\"{cache}\"]\n"));
-    let built = sandbox.run("build b --no-link --json").good().json();
+    let built = sandbox.command(&["build", "b", "--no-link", "--json"]).output().unwrap();
+    let built: serde_json::Value = serde_json::from_slice(&built.stdout).unwrap();
     let path = built["results"][0]["outputs"]["out"]["path"].as_str().unwrap().to_owned();
     assert!(chosen(&sandbox, "--skip-cached").split(' ').any(|it| it == "b"));
     let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", crate::support::cache(), crate::support::suite());
     let copied = std::process::Command::new(nix).args(["copy", "--to", &cache, &path]).output().unwrap();
     assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
     let run = sandbox.run("ci matrix --skip-cached").good();
-    assert!(run.stderr.contains(&format!("no     {cache} has it")) || run.stderr.contains("cache-of-ours has it"), "{}", run.text());
+    assert!(
+        run.stderr.contains(&format!("no     {cache} has it")) || run.stderr.contains("cache-of-ours has it"),
+        "{}",
+        run.text()
+    );
     assert!(!chosen(&sandbox, "--skip-cached").split(' ').any(|it| it == "b"));
     // A cache that does not answer has nothing.
     let sandbox = sandbox.file("xtask.toml", "[cache]\nsubstituters = [\"http://127.0.0.1:9\"]\n");
-    let run = sandbox.run("ci matrix --skip-cached").good().says("cannot ask the cache http://127.0.0.1:9, so it counts as empty");
+    let run = sandbox
+        .run("ci matrix --skip-cached")
+        .good()
+        .says("cannot ask the cache http://127.0.0.1:9, so it counts as empty");
     assert!(run.stdout.lines().any(|it| it == "b"), "{}", run.text());
 }
 
@@ -210,6 +228,10 @@ fn a_work_tree_that_was_left_is_removed() {
     let sandbox = real;
     sandbox.run("ci matrix --changed-since main").good();
     assert_eq!(trees.read_dir().unwrap().count(), 0);
-    let listed = std::process::Command::new("git").args(["worktree", "list"]).current_dir(sandbox.root()).output().unwrap();
+    let listed = std::process::Command::new("git")
+        .args(["worktree", "list"])
+        .current_dir(sandbox.root())
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1);
 }

@@ -39,34 +39,40 @@ fn four_kinds_of_cause() {
     expect![[r#"
         `app` rebuilds for 1 reason; 1 derivation only because of that
           app → library: 2 files of the source `src` changed: ~ main.rs, + new.rs
-    "#]].assert_eq(&sandbox.run("ci why app").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why app").good().stdout);
     sandbox.git("reset --quiet --hard main");
     sandbox.untracked("flake.nix", &text.replace("rustc-1.90.0", "rustc-1.91.0"));
     expect![[r#"
         `app` rebuilds for 1 reason; 2 derivations only because of that
           app → library → rustc-1.91.0: rustc went from 1.90.0 to 1.91.0
-    "#]].assert_eq(&sandbox.run("ci why app").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why app").good().stdout);
     sandbox.untracked("flake.nix", &text.replace("-O2", "-O3"));
     expect![[r#"
         `app` rebuilds for 1 reason
           app: `flags` changed from «-O2» to «-O3»
-    "#]].assert_eq(&sandbox.run("ci why app").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why app").good().stdout);
     sandbox.git("reset --quiet --hard main");
     commit(&sandbox);
     expect![[r#"
         `rev` rebuilds though only the commit changed
           rev: `rev` names the commit, and only that changed
-    "#]].assert_eq(&sandbox.run("ci why rev --since HEAD~1").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why rev --since HEAD~1").good().stdout);
     // On the default branch the commit before is what is compared with.
     expect![[r#"
         `app` does not rebuild: it is the same derivation as at HEAD~1
-    "#]].assert_eq(&sandbox.run("ci why app").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why app").good().stdout);
     let json = sandbox.run("ci why rev --json").good().json();
     assert_eq!((&json["verdict"], &json["causes"][0]["kind"]), (&"changed".into(), &"revision".into()));
     sandbox.untracked("flake.nix", &text.replace("app = mk", "later = mk \"later\" {};\n      app = mk"));
     expect![[r#"
         `later` is new: there was no such output at main
-    "#]].assert_eq(&sandbox.run("ci why later").good().stdout);
+    "#]]
+    .assert_eq(&sandbox.run("ci why later").good().stdout);
     sandbox.run("ci why ap").bad().says("did you mean `app`?");
 }
 
@@ -83,7 +89,8 @@ fn what_makes_ci_slow() {
         revision  rev     rebuilds with every commit: it contains the revision
         readme    all     rebuilds when README.md changes
         crate     app     rebuilds when the crate `main` changes, which it does not seem to contain
-    "#]].assert_eq(&sandbox.run("ci lint").bad().stderr);
+    "#]]
+    .assert_eq(&sandbox.run("ci lint").bad().stderr);
     let accept = "[ci.lint.accept]\nrev = \"it says so\"\nall = \"a test\"\napp = \"the crate is in it\"\n";
     let sandbox = sandbox.file("xtask.toml", accept);
     sandbox.run("ci lint").good().says("accepted: it says so");
