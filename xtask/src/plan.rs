@@ -140,17 +140,7 @@ impl Step {
                 argv.push(["derivation", "show", "--recursive", installable])
             }
             Step::PathInfo { paths, cache, name_format } => {
-                argv.push(["path-info", "--json"]);
-                if let Some(cache) = cache {
-                    argv.push(["--store", cache]);
-                    // What Nix remembers of a cache may be a month old.
-                    argv.push(["--option", "narinfo-cache-negative-ttl", "0"]);
-                    argv.push(["--option", "narinfo-cache-positive-ttl", "0"]);
-                }
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push(paths)
+                argv.path_info(cache.as_deref(), *name_format).push(paths)
             }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
@@ -262,6 +252,20 @@ struct Argv(Vec<String>);
 impl Argv {
     fn push(&mut self, args: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Argv {
         self.0.extend(args.into_iter().map(|it| it.as_ref().to_owned()));
+        self
+    }
+
+    fn path_info(&mut self, cache: Option<&str>, name_format: bool) -> &mut Argv {
+        self.push(["path-info", "--json"]);
+        if let Some(cache) = cache {
+            self.push(["--store", cache]);
+            // What Nix remembers of a cache may be a month old.
+            self.push(["--option", "narinfo-cache-negative-ttl", "0"]);
+            self.push(["--option", "narinfo-cache-positive-ttl", "0"]);
+        }
+        if name_format {
+            self.push(["--json-format", "1"]);
+        }
         self
     }
 

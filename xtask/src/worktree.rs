@@ -32,9 +32,7 @@ impl Worktree {
         let all = cx.state().join("worktrees");
         create_dir(&all)?;
         sweep(&cx.sh, &top, &all)?;
-        let taken = |n: &u32| all.join(format!("{}-{n}", std::process::id())).exists();
-        let n = (0..).find(|it| !taken(it)).unwrap_or_default();
-        let dir = all.join(format!("{}-{n}", std::process::id()));
+        let dir = free_name(&all);
         let sh = &cx.sh;
         // Hooks are for people's checkouts, and so is what LFS would download.
         let output =
@@ -85,6 +83,18 @@ impl Worktree {
 impl Drop for Worktree {
     fn drop(&mut self) {
         remove(&self.sh, &self.top, &self.dir);
+    }
+}
+
+/// A name that tells whose it is, and that is not taken.
+fn free_name(all: &Utf8Path) -> Utf8PathBuf {
+    let mut n = 0;
+    loop {
+        let dir = all.join(format!("{}-{n}", std::process::id()));
+        if !dir.exists() {
+            return dir;
+        }
+        n += 1;
     }
 }
 

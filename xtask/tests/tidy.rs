@@ -18,6 +18,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("revision", &[]),
     ("files", &[]),
     ("format", &[]),
+    ("ci", &["host", "nix", "plan", "report", "workspace"]),
+    ("crates", &[]),
+    ("source_changes", &["host"]),
     ("image", &["revision"]),
     ("plan", &["host", "workspace"]),
     ("nix", &["host", "plan", "workspace"]),
@@ -50,6 +53,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("monitor", &["std::fs", "xshell", "Instant::now"]),
     ("workspace", &["xshell", "Instant::now"]),
     ("format", &["xshell"]),
+    ("ci", &["std::fs", "xshell", "Instant::now", "SystemTime::now"]),
     ("image", &["xshell", "Instant::now"]),
     ("locks", &["xshell", "SystemTime::now"]),
     ("nix_edit", &["xshell"]),
@@ -81,6 +85,9 @@ const NIX_OPTIONS: &[&str] = &[
 const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("nix/sandbox.rs", "tries whether Nix can build, before there is a plan"),
     ("nix/provision.rs", "starts the new Nix for the first time"),
+    ("ci/github.rs", "types our own `build`"),
+    ("ci/matrix.rs", "types our own `build`"),
+    ("ci/matrix/tests.rs", "types our own `build`"),
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
 

@@ -148,8 +148,12 @@ impl Walk<'_> {
         for (before, after) in pairs {
             self.cause(What::Source { before, after }, chain);
         }
-        gone.into_iter().for_each(|it| self.cause(What::Removed(name_of(&it).to_owned()), chain));
-        new.into_iter().for_each(|it| self.cause(What::Added(name_of(&it).to_owned()), chain));
+        for it in gone {
+            self.cause(What::Removed(name_of(&it).to_owned()), chain);
+        }
+        for it in new {
+            self.cause(What::Added(name_of(&it).to_owned()), chain);
+        }
     }
 
     /// Goes down into what both need. Whether one needs something that the other does not, by its name.
@@ -165,8 +169,12 @@ impl Walk<'_> {
         for (old, new) in pairs {
             self.pair(&old, &new, chain);
         }
-        gone.iter().for_each(|it| self.cause(What::Removed(name(it)), chain));
-        new.iter().for_each(|it| self.cause(What::Added(name(it)), chain));
+        for it in &gone {
+            self.cause(What::Removed(name(it)), chain);
+        }
+        for it in &new {
+            self.cause(What::Added(name(it)), chain);
+        }
         moved
     }
 

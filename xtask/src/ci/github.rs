@@ -61,6 +61,10 @@ fn workflow(settings: &CiSettings, name: &str, paths: &[String], jobs: &[&Job]) 
 fn triggers(settings: &CiSettings, paths: &[String], jobs: &[&Job]) -> Yaml {
     let each = |of: fn(&When) -> &Vec<String>| {
         let mut all: Vec<String> = jobs.iter().flat_map(|it| of(&it.when).iter().cloned()).collect();
+        // For GitHub one star ends at a slash.
+        for it in all.iter_mut().filter(|it| it.ends_with('*')) {
+            it.push('*');
+        }
         all.sort();
         all.dedup();
         all
@@ -88,7 +92,9 @@ fn triggers(settings: &CiSettings, paths: &[String], jobs: &[&Job]) -> Yaml {
         let filter = if paths.is_empty() { Vec::new() } else { vec![("paths", paths.to_vec().into())] };
         res.push(("pull_request", map(filter)));
     }
-    let times = each(|it| &it.schedule);
+    let mut times: Vec<String> = jobs.iter().flat_map(|it| it.when.schedule.iter().cloned()).collect();
+    times.sort();
+    times.dedup();
     if !times.is_empty() {
         let time = |it: String| map([("cron", Yaml::Text(it))]);
         res.push(("schedule", Yaml::List(times.into_iter().map(time).collect())));

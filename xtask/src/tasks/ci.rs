@@ -52,11 +52,11 @@ impl Ci {
         jobs::check(cx, verbs)?;
         match self.verb {
             None => jobs::run(cx, verbs, &self.jobs, self.junit.as_deref()),
-            Some(Verb::List(it)) => Ok(it.run(cx)),
+            Some(Verb::List(_)) => Ok(list::List::run(cx)),
             Some(Verb::Matrix(it)) => it.run(cx),
             Some(Verb::Why(it)) => it.run(cx),
             Some(Verb::Generate(it)) => it.run(cx),
-            Some(Verb::Lint(it)) => it.run(cx),
+            Some(Verb::Lint(_)) => lint::Lint::run(cx),
         }
     }
 

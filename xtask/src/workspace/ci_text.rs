@@ -38,13 +38,12 @@ fn words(line: &str) -> Result<Vec<String>, String> {
     for letter in line.chars() {
         match quote {
             Some(open) if letter == open => quote = None,
-            Some(_) => word.get_or_insert_default().push(letter),
             None if letter == '\'' || letter == '"' => {
                 quote = Some(letter);
                 word.get_or_insert_default();
             }
             None if letter.is_whitespace() => res.extend(word.take()),
-            None => word.get_or_insert_default().push(letter),
+            _ => word.get_or_insert_default().push(letter),
         }
     }
     if let Some(open) = quote {
@@ -167,6 +166,10 @@ mod tests {
             xtask.toml:1:1: there are two jobs `a`
         "#]],
         );
+    }
+
+    #[test]
+    fn values() {
         check(
             "[[ci.job]]\nname = \"a\"\nrun = []\nwhen.branches = [\"a*b\"]",
             expect![[r#"

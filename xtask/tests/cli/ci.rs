@@ -100,7 +100,7 @@ fn only_the_jobs_asked_for() {
 fn a_secret_that_is_not_there() {
     let sandbox = a_crate("pub fn f() {}\n");
     sandbox.run("ci push --json").bad().json();
-    let run = sandbox.run("ci push").bad();
+    let run = sandbox.run("ci push").bad().says("error: it needs the secret `CACHE_KEY` in its environment");
     expect![[r#"
         job   result  time   hint
         push  failed  T s  cargo xtask check --static"#]]

@@ -50,17 +50,17 @@ fn roots() {
         &graph("a", "leaf", &none, &source("1")),
         &graph("b", "leaf", &none, &source("2")),
         expect![[r#"
-        top > mid > leaf: Source { before: "11111111111111111111111111111111-source", after: "22222222222222222222222222222222-source" }
-        cascade 0
-    "#]],
+            top > mid > leaf: Source { before: "11111111111111111111111111111111-source", after: "22222222222222222222222222222222-source" }
+            cascade 2
+        "#]],
     );
     check(
         &graph("a", "rustc-1.90.0", &none, &[]),
         &graph("b", "rustc-1.91.0", &none, &source("2")),
         expect![[r#"
-        top > mid > rustc-1.91.0: Version { name: "rustc", before: "1.90.0", after: "1.91.0" }
-        cascade 0
-    "#]],
+            top > mid > rustc-1.91.0: Version { name: "rustc", before: "1.90.0", after: "1.91.0" }
+            cascade 2
+        "#]],
     );
     check(
         &graph("a", "leaf", &json!({"rev": "a".repeat(40), "short": "v1-aaaaaaa"}), &[]),
@@ -68,7 +68,7 @@ fn roots() {
         expect![[r#"
             top > mid > leaf: Revision { attribute: "rev" }
             top > mid > leaf: Revision { attribute: "short" }
-            cascade 0
+            cascade 2
         "#]],
     );
     check(
@@ -77,17 +77,17 @@ fn roots() {
         expect![[r#"
             top > mid > leaf: Attribute { attribute: "flags", before: Some("-O2"), after: Some("-O3") }
             top > mid > leaf: Attribute { attribute: "gone", before: Some("1"), after: None }
-            cascade 0
+            cascade 2
         "#]],
     );
     check(
         &graph("a", "leaf", &none, &[]),
         &graph("b", "other", &none, &[]),
         expect![[r#"
-        top > mid: Added("other")
-        top > mid: Removed("leaf")
-        cascade 0
-    "#]],
+            top > mid: Added("other")
+            top > mid: Removed("leaf")
+            cascade 1
+        "#]],
     );
     check(
         &graph("a", "leaf", &none, &source("1")),

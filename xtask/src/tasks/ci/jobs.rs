@@ -135,6 +135,7 @@ fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> 
     let missing = job.secrets.iter().find(|it| cx.host.env(it).is_none());
     if let Some(name) = missing {
         let problem = format!("it needs the secret `{name}` in its environment, which CI gives it");
+        cx.ui.mark(&format!("{} {problem}", cx.ui.paint("31;1", "error:")));
         return vec![(lines.first().cloned().unwrap_or_default(), problem)];
     }
     let mut res = Vec::new();
@@ -145,9 +146,13 @@ fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> 
             break;
         }
         let done = if words[0] == "cargo" { cargo(cx, job, &words[1..]) } else { verb(cx, verbs, words) };
-        if let Err(error) = done {
-            let error = format!("{error:#}");
-            res.push((line.clone(), error));
+        match done {
+            Ok(None) => {}
+            Ok(Some(problem)) => res.push((line.clone(), problem)),
+            Err(error) => {
+                cx.ui.mark(&format!("{} {error:#}", cx.ui.paint("31;1", "error:")));
+                res.push((line.clone(), format!("{error:#}")));
+            }
         }
     }
     cx.host.env = env;
@@ -155,29 +160,31 @@ fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> 
 }
 
 /// Cargo speaks for itself. stdout is the result of `ci`, where that is JSON.
-fn cargo(cx: &Context, job: &Job, args: &[String]) -> anyhow::Result<()> {
+fn cargo(cx: &Context, job: &Job, args: &[String]) -> anyhow::Result<Option<String>> {
     let (sh, cargo) = (&cx.sh, cx.host.env("CARGO").unwrap_or("cargo"));
     let to_stderr = "exec \"$@\" >&2";
-    let command = match cx.ui.style().json {
-        true => cmd!(sh, "sh -c {to_stderr} sh {cargo} {args...}"),
-        false => cmd!(sh, "{cargo} {args...}"),
+    let command = if cx.ui.style().json {
+        cmd!(sh, "sh -c {to_stderr} sh {cargo} {args...}")
+    } else {
+        cmd!(sh, "{cargo} {args...}")
     };
-    Ok(command.envs(&job.env).run()?)
+    command.envs(&job.env).run()?;
+    Ok(None)
 }
 
-/// One of our verbs, in this process.
-fn verb(cx: &mut Context, verbs: Verbs, words: &[String]) -> anyhow::Result<()> {
+/// One of our verbs, in this process: what is wrong, when it has told that.
+fn verb(cx: &mut Context, verbs: Verbs, words: &[String]) -> anyhow::Result<Option<String>> {
     let report = (verbs.run)(cx, words)?;
     cx.ui.tell(&report);
     if report.ok {
-        return Ok(());
+        return Ok(None);
     }
     let mut told = report.notes.clone();
     told.extend(report.table.lines());
-    match told.is_empty() {
-        true => bail!("`cargo xtask {}` failed", words.join(" ")),
-        false => bail!("{}", told.join("\n")),
+    if told.is_empty() {
+        bail!("`cargo xtask {}` failed", words.join(" "));
     }
+    Ok(Some(told.join("\n")))
 }
 
 /// Where a file of a message is in the repository, if it is one of ours.

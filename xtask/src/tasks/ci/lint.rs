@@ -34,7 +34,7 @@ struct Finding {
 }
 
 impl Lint {
-    pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+    pub(super) fn run(cx: &mut Context) -> anyhow::Result<Report> {
         cx.nix()?;
         if cx.globals.dry_run {
             return Ok(Report {
@@ -43,8 +43,7 @@ impl Lint {
             });
         }
         let mut findings = Vec::new();
-        let planted = planted(cx)?;
-        findings.extend(planted);
+        findings.extend(planted(cx)?);
         let now = outputs::evaluate(cx, &|_| true)?;
         findings.extend(sources(cx, &now)?);
         findings.extend(uncached(cx, &now)?);

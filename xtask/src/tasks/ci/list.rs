@@ -12,7 +12,7 @@ use crate::workspace::{Job, When};
 pub(super) struct List {}
 
 impl List {
-    pub(super) fn run(self, cx: &Context) -> Report {
+    pub(super) fn run(cx: &Context) -> Report {
         let jobs = &cx.workspace.manifest.ci.jobs;
         let mut table = Table::new(&["job", "here", "system", "needs", "when", "runs"]);
         for job in jobs {

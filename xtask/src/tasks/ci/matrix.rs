@@ -101,16 +101,16 @@ impl Matrix {
         }
         let mut table = Table::new(&["output", "system", "build", "why"]);
         for it in choices {
-            let build = if it.built { "yes" } else { "no" };
-            table.rows.push(vec![it.name.clone(), it.system.clone(), build.to_owned(), it.why.clone()]);
+            let chosen = if it.built { "yes" } else { "no" };
+            table.rows.push(vec![it.name.clone(), it.system.clone(), chosen.to_owned(), it.why.clone()]);
         }
-        let (chosen, left_out): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|it| it.built);
+        let (to_build, left_out): (Vec<&Choice>, Vec<&Choice>) = choices.iter().partition(|it| it.built);
         let all = |it: Vec<&Choice>| it.into_iter().map(json).collect::<Vec<_>>();
         Report {
-            lines: chosen.iter().map(|it| it.name.clone()).collect(),
+            lines: to_build.iter().map(|it| it.name.clone()).collect(),
             notes,
             table,
-            json: json!({"version": 1, "ok": true, "outputs": all(chosen), "left_out": all(left_out)}),
+            json: json!({"version": 1, "ok": true, "outputs": all(to_build), "left_out": all(left_out)}),
             ..Report::done()
         }
     }

@@ -87,18 +87,17 @@ pub(super) fn outputs(
     let nix = cx.nix()?.version.to_string();
     let file = cx.state().join(format!("eval/commit-{commit}-{nix}.json"));
     let memory = fs::read(&file).ok().and_then(|it| serde_json::from_slice::<Memory>(&it).ok());
-    let mut all: Outputs = match memory.filter(|it| it.version == FORMAT) {
-        Some(memory) => memory.outputs.into_iter().collect(),
-        None => {
-            let tree = Worktree::add(cx, commit)?;
-            let found = in_tree(cx, &tree)?;
-            let memory = Memory { version: FORMAT, outputs: found.clone().into_iter().collect() };
-            let lasting = |it: &State| !matches!(it, State::Broken(why) if crate::inventory::is_passing(why));
-            if found.values().all(lasting) {
-                write_atomic(&file, &serde_json::to_vec(&memory)?)?;
-            }
-            found
+    let mut all: Outputs = if let Some(memory) = memory.filter(|it| it.version == FORMAT) {
+        memory.outputs.into_iter().collect()
+    } else {
+        let tree = Worktree::add(cx, commit)?;
+        let found = in_tree(cx, &tree)?;
+        let memory = Memory { version: FORMAT, outputs: found.clone().into_iter().collect() };
+        let lasting = |it: &State| !matches!(it, State::Broken(why) if crate::inventory::is_passing(why));
+        if found.values().all(lasting) {
+            write_atomic(&file, &serde_json::to_vec(&memory)?)?;
         }
+        found
     };
     all.retain(|output, state| {
         let system = state.derivation().map(|it| it.system.clone());

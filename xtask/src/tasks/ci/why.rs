@@ -58,12 +58,12 @@ impl Why {
         let package = package.with_context(|| format!("cannot evaluate `{}`", now.name))?;
         let Some(before) = before else {
             let line = format!("`{}` is new: there was no such output at {}", now.name, since.name);
-            return Ok(report(&now.name, &since, "new", line, Vec::new(), Vec::new()));
+            return Ok(report(&now.name, &since, "new", line, Vec::new(), &[]));
         };
         if before == package.drv {
             let line =
                 format!("`{}` does not rebuild: it is the same derivation as at {}", now.name, since.name);
-            return Ok(report(&now.name, &since, "same", line, Vec::new(), Vec::new()));
+            return Ok(report(&now.name, &since, "same", line, Vec::new(), &[]));
         }
         let old = half(&mut there, &now, &dir, before.as_str(), &since.commit)?;
         let new = half(cx, &now, &dir, package.drv.as_str(), "HEAD")?;
@@ -150,7 +150,7 @@ fn explain(cx: &mut Context, name: &str, since: &Since, found: &Difference) -> a
             .push(json!({"chain": cause.chain, "what": sentence, "kind": kind(&cause.what), "files": files}));
     }
     let verdict = words::verdict(name, found);
-    let mut res = report(name, since, "changed", verdict, lines, causes);
+    let mut res = report(name, since, "changed", verdict, lines, &causes);
     res.json["cascade"] = found.cascade.into();
     Ok(res)
 }
@@ -173,7 +173,7 @@ fn report(
     verdict: &str,
     first: String,
     mut lines: Vec<String>,
-    causes: Vec<Value>,
+    causes: &[Value],
 ) -> Report {
     lines.insert(0, first);
     let json = json!({
