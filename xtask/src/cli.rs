@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
@@ -15,11 +15,14 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::{Ci, Verbs};
+use crate::tasks::complete::Complete;
+use crate::tasks::docs::Docs;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -76,7 +79,11 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Size(Size),
     Ci(Ci),
+    Docs(Docs),
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 impl Task {
@@ -100,6 +107,10 @@ impl Task {
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Ci(it) => it.run(cx, VERBS),
+            Task::Size(it) => it.run(cx),
+            Task::Docs(it) => it.run(cx),
+            // Answered before there is a context.
+            Task::Complete(_) => Ok(Report::done()),
         }
     }
 }
@@ -139,6 +150,12 @@ fn run_job(cx: &mut Context, words: &[String]) -> anyhow::Result<Report> {
     cli.task.run(&mut inner)
 }
 
+/// The command line as a value, for whoever describes it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -154,6 +171,10 @@ pub(crate) fn main() -> ExitCode {
     let heartbeat = host.as_ref().ok().and_then(|it| it.env("XTASK_HEARTBEAT")?.parse().ok());
     let heartbeat = Some(Duration::from_secs(heartbeat.unwrap_or(HEARTBEAT)));
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb), heartbeat };
+    if let (Task::Complete(it), Ok(host)) = (&cli.task, &host) {
+        let lines = it.lines(host, &mut command());
+        return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
+    }
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
             Ok(report) => cx.ui.finish(&report),

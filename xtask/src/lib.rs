@@ -3,6 +3,7 @@
 pub mod alejandra4;
 pub mod ci;
 pub mod cli;
+pub mod closure;
 pub mod companion;
 pub mod context;
 pub mod crates;
@@ -12,6 +13,7 @@ pub mod hints;
 pub mod host;
 pub mod image;
 pub mod inventory;
+pub mod known_names;
 pub mod locks;
 pub mod logs;
 pub mod monitor;

@@ -40,6 +40,12 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
+    /// Every path that a path needs at run time, with sizes and references.
+    Closure {
+        path: String,
+        /// As for [`Step::PathInfo`].
+        name_format: bool,
+    },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
         installable: String,
@@ -142,6 +148,13 @@ impl Step {
             Step::PathInfo { paths, cache, name_format } => {
                 argv.path_info(cache.as_deref(), *name_format).push(paths)
             }
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -180,7 +193,10 @@ impl Step {
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
+        let paths = matches!(
+            self,
+            Step::Root { .. } | Step::PathInfo { .. } | Step::Closure { .. } | Step::Exec { .. }
+        );
         !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
     }
 }
@@ -218,6 +234,7 @@ impl fmt::Display for Step {
             Step::PathInfo { .. } => f.write_str("nix path-info"),
             Step::EvalFlake { flake, .. } => write!(f, "nix eval {flake}#."),
             Step::Derivations { installable } => write!(f, "nix derivation show {installable}"),
+            Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

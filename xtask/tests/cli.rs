@@ -27,6 +27,10 @@ mod ci_generate;
 mod ci_matrix;
 #[path = "cli/ci_why.rs"]
 mod ci_why;
+#[path = "cli/complete.rs"]
+mod complete;
+#[path = "cli/docs.rs"]
+mod docs;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -53,6 +57,8 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/size.rs"]
+mod size;
 #[path = "cli/source.rs"]
 mod source;
 #[path = "cli/unprivileged.rs"]

@@ -52,6 +52,13 @@ fn others() {
         "#]],
     );
     check(
+        Step::Closure { path: "/nix/store/x".into(), name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --recursive --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
         Step::PathInfo { paths: text(&["/nix/store/x"]), cache: None, name_format: true },
         &settings,
         expect![[r#"
