@@ -17,6 +17,7 @@ mod nix_literal;
 pub mod nix_value;
 pub mod position;
 pub mod registry;
+mod setup_settings;
 pub mod target;
 
 use std::fs;
@@ -35,6 +36,7 @@ pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
 pub use self::registry::Registry;
+pub use self::setup_settings::InstallerSettings;
 pub use self::target::Target;
 
 /// The repository on disk.

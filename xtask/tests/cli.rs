@@ -31,6 +31,8 @@ mod ci_why;
 mod complete;
 #[path = "cli/docs.rs"]
 mod docs;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -53,6 +55,8 @@ mod output;
 mod places;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/setup.rs"]
+mod setup;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]

@@ -11,6 +11,7 @@ use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
 use super::position::Position;
+use super::setup_settings::SetupSettings;
 use flake_lock::first_conflict;
 
 /// The workspace manifest. An empty file beside a `flake.nix` is a valid one.
@@ -42,6 +43,8 @@ pub struct Manifest {
     pub aleph: AlephSettings,
     /// The jobs that CI runs, and where.
     pub ci: CiSettings,
+    /// How machines are set up.
+    pub setup: SetupSettings,
 }
 
 /// The Nix that is used, and how.
@@ -96,6 +99,7 @@ impl Default for Manifest {
             image: ImageSettings::default(),
             aleph: AlephSettings::default(),
             ci: CiSettings::default(),
+            setup: SetupSettings::default(),
         }
     }
 }

@@ -33,9 +33,9 @@ fn every_key_is_read() {
         watch = ["shell.nix"]
     "#;
     let manifest = Manifest::parse(text, Utf8Path::new("xtask.toml")).unwrap();
-    let Manifest { flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci } = manifest;
-    let tables: [&dyn std::fmt::Debug; 10] =
-        [&flakes, &ignore, &source, &nix, &cache, &shell, &lock, &image, &aleph, &ci.default_branch];
+    let Manifest { flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup } = manifest;
+    let tables: [&dyn std::fmt::Debug; 11] =
+        [&flakes, &ignore, &source, &nix, &cache, &shell, &lock, &image, &aleph, &ci.default_branch, &setup];
     expect![[r#"
         ["aleph", "tools/*/flake.nix"]
         ["third_party/**"]
