@@ -30,7 +30,7 @@ pub enum Step {
         apply: String,
     },
     /// What a derivation is made from, with all that it needs; they are written to the store for that.
-    Derivations {
+    DerivationGraph {
         installable: String,
     },
     /// Whether paths are valid, and their sizes; in the store of this machine, or in a cache.
@@ -193,7 +193,7 @@ impl Step {
                 argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
                 argv.push(["--option", "eval-cache", "false"])
             }
-            Step::Derivations { installable } => {
+            Step::DerivationGraph { installable } => {
                 argv.push(["derivation", "show", "--recursive", installable])
             }
             Step::PathInfo { paths, cache, name_format } => {
@@ -296,7 +296,7 @@ impl fmt::Display for Step {
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
             Step::EvalFlake { flake, .. } => write!(f, "nix eval {flake}#."),
-            Step::Derivations { installable } => write!(f, "nix derivation show {installable}"),
+            Step::DerivationGraph { installable } => write!(f, "nix derivation show {installable}"),
             Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),

@@ -129,7 +129,7 @@ fn many_outputs() {
         "#]],
     );
     check(
-        Step::Derivations { installable: ".#a".into() },
+        Step::DerivationGraph { installable: ".#a".into() },
         &settings,
         expect![[r#"
         nix derivation show --recursive .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5

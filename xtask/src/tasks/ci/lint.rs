@@ -138,7 +138,7 @@ fn sources(cx: &mut Context, now: &Outputs) -> anyhow::Result<Vec<Finding>> {
         let Some(flake) = cx.workspace.flakes.iter().position(|it| it.dir == dir) else { continue };
         let settings = cx.settings(&[flake], &[])?;
         let installable = format!("{}#.{}", cx.flake_ref(flake), output.attr());
-        let answer: Value = cx.query(&Step::Derivations { installable }, &settings)?;
+        let answer: Value = cx.query(&Step::DerivationGraph { installable }, &settings)?;
         let name = output.name(names.get(&dir).map_or(dir.as_str(), String::as_str));
         for node in graph::parse(answer).context("unexpected answer to `nix derivation show`")?.into_values()
         {

@@ -46,7 +46,7 @@ impl Why {
         let now = select(cx, &self.name)?;
         if cx.globals.dry_run {
             let settings = cx.settings(&[now.flake], &[])?;
-            cx.planned(&Step::Derivations { installable: now.installable(cx) }, &settings)?;
+            cx.planned(&Step::DerivationGraph { installable: now.installable(cx) }, &settings)?;
             return Ok(Report::done());
         }
         let tree = Worktree::add(cx, &since.commit)?;
@@ -103,7 +103,7 @@ fn half(cx: &mut Context, now: &Selected, dir: &Utf8Path, drv: &str, revision: &
     let flake = flake.with_context(|| format!("there is no flake `{dir}`"))?;
     let settings = cx.settings(&[flake], &[])?;
     let installable = format!("{}#{}", cx.flake_ref(flake), now.attr);
-    let answer: Value = cx.query(&Step::Derivations { installable }, &settings)?;
+    let answer: Value = cx.query(&Step::DerivationGraph { installable }, &settings)?;
     let graph = graph::parse(answer).context("unexpected answer to `nix derivation show`")?;
     let drv = graph::base(drv);
     if !graph.contains_key(&drv) {

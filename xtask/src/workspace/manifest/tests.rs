@@ -47,6 +47,7 @@ fn every_key_is_read() {
         ImageSettings { registry: Some("ghcr.io/elodin-sys") }
         AlephSettings { flake: None, config: "default", target: None }
         "main"
+        SetupSettings { installer: None }
     "#]].assert_eq(&tables.map(|it| format!("{it:?}\n")).concat());
 }
 
@@ -63,9 +64,9 @@ fn unknown_keys_are_errors_with_the_nearest_one() {
     check_errors(
         &texts,
         expect![[r#"
-            xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci)
+            xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             xtask.toml:2:1: unknown key `connect_timeout`; did you mean `connect-timeout`? (valid here: minimum, sandbox, connect-timeout)
-            xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci)
+            xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
             xtask.toml:2:1: unknown key `zzz` (valid here: watch)
             xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys)
