@@ -1,11 +1,14 @@
 //! What will be run: every Nix command line that there is, as a value. Pure, so that `--dry-run` can print it and
 //! a test can compare it. No other file spells a Nix flag.
 
+mod command_line;
 pub mod question;
 
 use std::fmt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+pub use command_line::{CommandLine, quoted};
 
 #[cfg(test)]
 mod tests;
@@ -388,28 +391,6 @@ impl Argv {
             self.0.push(flag.to_owned());
         }
         self
-    }
-}
-
-/// A command line as a user would type it.
-#[derive(Debug)]
-pub struct CommandLine<'a>(pub &'a str, pub &'a [String]);
-
-impl fmt::Display for CommandLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(self.0))?;
-        self.1.iter().try_for_each(|it| write!(f, " {}", quoted(it)))
-    }
-}
-
-/// A word for a POSIX shell.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_./:=@%+,#^".contains(&it);
-    match word {
-        "" => "''".to_owned(),
-        _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
-        _ => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
