@@ -6,9 +6,9 @@ pub mod question;
 
 use std::fmt;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
-pub use command_line::{CommandLine, quoted};
+pub use command_line::{CommandLine, override_input, quoted};
 
 #[cfg(test)]
 mod tests;
@@ -392,10 +392,4 @@ impl Argv {
         }
         self
     }
-}
-
-/// The options that replace an input by a directory, for one call.
-#[must_use]
-pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
-    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use camino::Utf8Path;
+
 /// A command line as a user would type it.
 #[derive(Debug)]
 pub struct CommandLine<'a>(pub &'a str, pub &'a [String]);
@@ -22,4 +24,10 @@ pub fn quoted(word: &str) -> String {
         _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
         _ => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// The options that replace an input by a directory, for one call.
+#[must_use]
+pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
+    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }
