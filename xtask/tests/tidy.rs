@@ -109,6 +109,7 @@ const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("nix/provision.rs", "starts the new Nix for the first time"),
     ("ci/github.rs", "types our own `build`"),
     ("ci/matrix.rs", "types our own `build`"),
+    ("plan/command_line.rs", "is a part of plan"),
     ("ci/matrix/tests.rs", "types our own `build`"),
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
