@@ -1,11 +1,18 @@
 //! What will be run: every Nix command line that there is, as a value. Pure, so that `--dry-run` can print it and
 //! a test can compare it. No other file spells a Nix flag.
 
+mod argv;
+mod command_line;
+mod display;
 pub mod question;
+mod user_options;
 
-use std::fmt;
+use camino::Utf8PathBuf;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use argv::Argv;
+pub use command_line::{CommandLine, override_input, quoted};
+pub use user_options::evaluation_options;
+use user_options::machine_options;
 
 #[cfg(test)]
 mod tests;
@@ -24,9 +31,19 @@ pub enum Step {
         installable: String,
         apply: &'static str,
     },
-    /// Whether paths are valid, and their sizes.
+    /// Asks `apply` of all outputs of a flake. Many run at once, so none writes Nix's own memory of evaluations.
+    EvalFlake {
+        flake: String,
+        apply: String,
+    },
+    /// What a derivation is made from, with all that it needs; they are written to the store for that.
+    DerivationGraph {
+        installable: String,
+    },
+    /// Whether paths are valid, and their sizes; in the store of this machine, or in a cache.
     PathInfo {
         paths: Vec<String>,
+        cache: Option<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
@@ -196,12 +213,15 @@ impl Step {
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
             }
-            Step::PathInfo { paths, name_format } => {
-                argv.push(["path-info", "--json"]);
-                if *name_format {
-                    argv.push(["--json-format", "1"]);
-                }
-                argv.push(paths)
+            Step::EvalFlake { flake, apply } => {
+                argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
+                argv.push(["--option", "eval-cache", "false"])
+            }
+            Step::DerivationGraph { installable } => {
+                argv.push(["derivation", "show", "--recursive", installable])
+            }
+            Step::PathInfo { paths, cache, name_format } => {
+                argv.path_info(cache.as_deref(), *name_format).push(paths)
             }
             Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. } => self.for_a_closure(argv),
             Step::DevEnv { installable, profile } => {
@@ -308,122 +328,4 @@ impl Settings {
             argv.push(["--option", "sandbox", "false"]);
         }
     }
-}
-
-/// What a step is about, in a few words: an expression of ours would only confuse.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
-            Step::Root { path, .. } => write!(f, "nix build {path}"),
-            Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
-            Step::Sign { path, .. } => write!(f, "nix store sign {path}"),
-            Step::Copy { path, to, .. } => write!(f, "nix copy --to {to} {path}"),
-            Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
-            Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
-            Step::Exec { path, .. } => write!(f, "nix shell {path}"),
-            Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
-            Step::BuildOn { builder, .. } => write!(f, "nix build --builders {builder}"),
-            Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
-            Step::Derivations { .. } => f.write_str("nix derivation show"),
-            Step::Config => f.write_str("nix config show"),
-            Step::Trust { .. } => f.write_str("nix store info"),
-            Step::StoreInfo { store } => {
-                write!(f, "nix store info --store {}", store.as_deref().unwrap_or("auto"))
-            }
-            Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
-            Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
-            Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
-        }
-    }
-}
-
-/// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
-#[must_use]
-pub fn evaluation_options(extra: &[String]) -> Vec<String> {
-    those(extra, |word| match word {
-        "--impure" | "--refresh" | "--show-trace" => Some(0),
-        "-I" | "--include" | "--override-flake" | "--reference-lock-file" => Some(1),
-        "--override-input" | "--option" | "--arg" | "--argstr" => Some(2),
-        _ => None,
-    })
-}
-
-/// Those of a user's options that change where something is built.
-fn machine_options(extra: &[String]) -> Vec<String> {
-    those(extra, |word| match word {
-        "--builders"
-        | "--max-jobs"
-        | "-j"
-        | "--extra-platforms"
-        | "--extra-extra-platforms"
-        | "--system-features"
-        | "--extra-system-features" => Some(1),
-        "--option" => Some(2),
-        _ => None,
-    })
-}
-
-/// Some options with their values; `values` says how many each has, and `None` for those that are left out.
-fn those(extra: &[String], values: impl Fn(&str) -> Option<usize>) -> Vec<String> {
-    let mut res = Vec::new();
-    let mut words = extra.iter();
-    while let Some(word) = words.next() {
-        let Some(values) = values(word) else { continue };
-        res.push(word.clone());
-        res.extend(words.by_ref().take(values).cloned());
-    }
-    res
-}
-
-struct Argv(Vec<String>);
-
-impl Argv {
-    fn push(&mut self, args: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Argv {
-        self.0.extend(args.into_iter().map(|it| it.as_ref().to_owned()));
-        self
-    }
-
-    fn overrides(&mut self, overrides: &[(String, String)]) -> &mut Argv {
-        for (input, url) in overrides {
-            self.push(["--override-input", input, url]);
-        }
-        self
-    }
-
-    fn flag(&mut self, flag: &str, on: bool) -> &mut Argv {
-        if on {
-            self.0.push(flag.to_owned());
-        }
-        self
-    }
-}
-
-/// A command line as a user would type it.
-#[derive(Debug)]
-pub struct CommandLine<'a>(pub &'a str, pub &'a [String]);
-
-impl fmt::Display for CommandLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(self.0))?;
-        self.1.iter().try_for_each(|it| write!(f, " {}", quoted(it)))
-    }
-}
-
-/// A word for a POSIX shell.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_./:=@%+,#^".contains(&it);
-    match word {
-        "" => "''".to_owned(),
-        _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
-        _ => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// The options that replace an input by a directory, for one call.
-#[must_use]
-pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
-    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }

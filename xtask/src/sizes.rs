@@ -65,7 +65,7 @@ impl Sizes {
         if !new.is_empty() {
             let name_format = cx.nix()?.names_json_format();
             let answer: Answer =
-                cx.query(&Step::PathInfo { paths: new, name_format }, &Settings::default())?;
+                cx.query(&Step::PathInfo { paths: new, cache: None, name_format }, &Settings::default())?;
             for (path, info) in answer {
                 // A path that is not valid is null.
                 if let (Ok(path), Ok(info)) = (path.parse(), serde_json::from_value::<PathInfo>(info)) {

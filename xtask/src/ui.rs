@@ -1,6 +1,6 @@
 //! What the user sees. The only file that prints, with `ui/bars.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -25,6 +25,8 @@ pub struct Style {
     pub json: bool,
     /// `NO_COLOR` is not set, and the terminal is not a dumb one.
     pub colour: bool,
+    /// Where nothing moves on the screen: how long it may be silent before a line says that work goes on.
+    pub heartbeat: Option<Duration>,
 }
 
 /// Talks to the user: results on stdout, talk on stderr.
@@ -35,6 +37,7 @@ pub struct Ui {
     stdout_is_terminal: bool,
     colour: bool,
     warned: RefCell<BTreeSet<String>>,
+    talked: Cell<Instant>,
 }
 
 impl Ui {
@@ -47,6 +50,7 @@ impl Ui {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             colour: terminal && style.colour,
             warned: RefCell::default(),
+            talked: Cell::new(Instant::now()),
         }
     }
 
@@ -133,13 +137,28 @@ impl Ui {
     pub fn draw(&mut self, monitor: &Monitor, now: Instant) {
         if let Some(bars) = &mut self.bars {
             bars.draw(monitor, now);
+        } else if self.is_overdue(now) {
+            self.status(&bars::heartbeat(monitor, now));
         }
+    }
+
+    /// Whether whoever reads the log may think that nothing happens any more.
+    fn is_overdue(&self, now: Instant) -> bool {
+        let silence = now.saturating_duration_since(self.talked.get());
+        self.style.heartbeat.is_some_and(|it| silence >= it)
+    }
+
+    /// A line for the service that runs us, which is no talk.
+    pub fn mark(&self, line: &str) {
+        self.talk(line);
     }
 
     /// What is going on, in a line that is replaced by the next one; only on a terminal.
     pub fn progress(&mut self, text: &str) {
         if let Some(bars) = &mut self.bars {
             bars.show(text);
+        } else if self.is_overdue(Instant::now()) {
+            self.status(text);
         }
     }
 
@@ -222,6 +241,17 @@ impl Ui {
         }
     }
 
+    /// Tells a result in the middle of a task: all of it is talk, the task's own result is still to come.
+    pub fn tell(&mut self, report: &Report) {
+        self.clear();
+        if self.style.quiet && report.ok {
+            return;
+        }
+        let table = report.table.lines();
+        let lines = if table.is_empty() { report.lines.iter() } else { table.iter() };
+        report.notes.iter().chain(lines).for_each(|it| self.talk(it));
+    }
+
     /// Tells why a task could not be done.
     pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
         self.fail_with(error, &[])
@@ -254,6 +284,7 @@ impl Ui {
     }
 
     fn talk(&self, text: &str) {
+        self.talked.set(Instant::now());
         // Nobody is there to be told that stderr is closed.
         let print = || drop(writeln!(std::io::stderr(), "{text}"));
         match &self.bars {

@@ -2,6 +2,8 @@
 
 mod aleph_settings;
 mod checked_text;
+mod ci_settings;
+mod ci_text;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
@@ -26,6 +28,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use self::aleph_settings::Probe;
 pub use flake_lock::{Lock, Reference};
 
+pub use self::ci_settings::{CiMachines, CiSettings, GithubSettings, Job, MatrixSettings, When};
 pub use self::flake::Flake;
 pub use self::flake_source::FlakeSource;
 pub use self::input_source::InputSource;
@@ -210,7 +213,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, setup)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             "#]],
         );
     }

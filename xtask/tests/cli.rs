@@ -27,6 +27,12 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/ci_generate.rs"]
+mod ci_generate;
+#[path = "cli/ci_matrix.rs"]
+mod ci_matrix;
+#[path = "cli/ci_why.rs"]
+mod ci_why;
 #[path = "cli/complete.rs"]
 mod complete;
 #[path = "cli/deploy.rs"]

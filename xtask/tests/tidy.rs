@@ -19,6 +19,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("builders", &["context", "files", "host", "nix", "nix_conf", "plan", "report", "rules"]),
     ("format", &[]),
+    ("ci", &["host", "nix", "plan", "report", "workspace"]),
+    ("crates", &[]),
+    ("source_changes", &["host"]),
     ("image", &["revision"]),
     ("disks", &["host", "report"]),
     ("closure", &["nix", "report"]),
@@ -73,6 +76,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("monitor", &["std::fs", "xshell", "Instant::now"]),
     ("workspace", &["xshell", "Instant::now"]),
     ("format", &["xshell"]),
+    ("ci", &["std::fs", "xshell", "Instant::now", "SystemTime::now"]),
     ("image", &["xshell", "Instant::now"]),
     ("disks", &["xshell", "Instant::now"]),
     ("locks", &["xshell", "SystemTime::now"]),
@@ -110,6 +114,8 @@ const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("nix/sandbox.rs", "tries whether Nix can build, before there is a plan"),
     ("nix/provision.rs", "starts the new Nix for the first time"),
     ("rules/", "tells users what to type"),
+    ("ci/", "types our own `build`"),
+    ("plan/", "is a part of plan"),
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
 

@@ -75,7 +75,7 @@ fn others() {
     "#]],
     );
     check(
-        Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
+        Step::PathInfo { paths: text(&["/nix/store/x"]), cache: None, name_format: true },
         &settings,
         expect![[r#"
         nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
@@ -115,6 +115,36 @@ fn others() {
         expect![[r#"
         nix eval --json --read-only .#.packages --apply builtins.attrNames --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
+    );
+}
+
+#[test]
+fn many_outputs() {
+    let settings = Settings::default();
+    check(
+        Step::EvalFlake { flake: ".".into(), apply: "x: x".into() },
+        &settings,
+        expect![[r#"
+            nix eval --json --read-only .#. --apply 'x: x' --option eval-cache false --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
+    );
+    check(
+        Step::DerivationGraph { installable: ".#a".into() },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::PathInfo {
+            paths: text(&["/nix/store/x"]),
+            cache: Some("file:///c".into()),
+            name_format: false,
+        },
+        &settings,
+        expect![[r#"
+            nix path-info --json --store file:///c --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
     );
 }
 

@@ -143,6 +143,7 @@ fn known(host: &Host, value: &str, words: &[String]) -> Vec<String> {
         "NAME" | "OTHER" => names.packages(),
         "CONFIG" => names.configurations(),
         "TARGET" => workspace.manifest.aleph.target.iter().cloned().collect(),
+        "JOB" => workspace.manifest.ci.jobs.iter().map(|it| it.name.clone()).collect(),
         "INPUT" => {
             let Ok(workspace) = Workspace::discover(&dir, Scope::All) else { return Vec::new() };
             let locks = workspace.flakes.iter().filter_map(|it| it.lock(&workspace.root).ok().flatten());
@@ -165,6 +166,7 @@ mod tests {
         let names = |value: &str, _: &[String]| match value {
             "NAME" => vec!["elodin-db".to_owned(), "elodin-cli".to_owned()],
             "INPUT" => vec!["nixpkgs".to_owned()],
+            "JOB" => vec!["rustfmt".to_owned(), "clippy".to_owned()],
             _ => Vec::new(),
         };
         let found = candidates(&command, &words, &names);
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn verbs_flags_values_and_names() {
         for (line, want) in [
-            ("bui", "build builder"),
+            ("bum", "bump"),
             ("lock s", "status sync"),
             ("build elo", "elodin-db elodin-cli"),
             ("build elodin-db elo", "elodin-cli"),

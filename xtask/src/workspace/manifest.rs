@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::aleph_settings::AlephSettings;
 use super::checked_text::{globs, public_keys, version};
+use super::ci_settings::CiSettings;
 use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
@@ -40,6 +41,8 @@ pub struct Manifest {
     pub image: ImageSettings,
     /// The flight computer.
     pub aleph: AlephSettings,
+    /// The jobs that CI runs, and where.
+    pub ci: CiSettings,
     /// How machines are set up.
     pub setup: SetupSettings,
 }
@@ -95,6 +98,7 @@ impl Default for Manifest {
             lock: LockSettings::default(),
             image: ImageSettings::default(),
             aleph: AlephSettings::default(),
+            ci: CiSettings::default(),
             setup: SetupSettings::default(),
         }
     }

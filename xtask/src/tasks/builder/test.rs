@@ -106,7 +106,7 @@ impl Test {
         let out = built.outputs.get("out").context("nix names no output")?;
         // The derivation is new, so a valid output can only be what was built now.
         let name_format = cx.nix()?.names_json_format();
-        let step = Step::PathInfo { paths: vec![out.clone()], name_format };
+        let step = Step::PathInfo { paths: vec![out.clone()], cache: None, name_format };
         let info: Value = cx.query(&step, &Settings::default())?;
         if info.get(out).is_none_or(Value::is_null) {
             bail!("nix says that `{out}` is built, and it is not there");
