@@ -20,6 +20,7 @@ use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
 use crate::tasks::update::Update;
+use crate::timings;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
 
@@ -117,10 +118,13 @@ pub(crate) fn main() -> ExitCode {
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
-        Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
-            Ok(report) => cx.ui.finish(&report),
-            Err(error) => cx.ui.fail(&error),
-        },
+        Ok(mut cx) => {
+            let result = relock::recover(&cx).and_then(|()| cli.task.run(&mut cx));
+            match timings::finish(&mut cx, result) {
+                Ok(report) => cx.ui.finish(&report),
+                Err(error) => cx.ui.fail(&error),
+            }
+        }
         Err(error) => Ui::new(style).fail(&error),
     }
 }

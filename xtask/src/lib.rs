@@ -7,6 +7,7 @@ pub mod context;
 pub mod files;
 pub mod format;
 pub mod hints;
+pub mod history;
 pub mod host;
 pub mod image;
 pub mod inventory;
@@ -25,8 +26,10 @@ pub mod selection;
 pub mod shell;
 pub mod sizes;
 pub mod tasks;
+pub mod timings;
 pub mod tool;
 pub mod ui;
+pub mod watch;
 pub mod workspace;
 
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ mod recorded;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::history::Expected;
 use crate::nix::event::{Activity, Event, Progress};
 use blame::{Blame, derivation_in};
 
@@ -52,6 +53,8 @@ pub struct Build {
     pub machine: String,
     pub phase: Option<String>,
     pub since: Instant,
+    /// From earlier runs.
+    pub expected: Option<Expected>,
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
     pub lines: usize,
@@ -72,6 +75,8 @@ pub enum Change {
     Started {
         drv: String,
         machine: String,
+        /// From earlier runs, filled in by who knows them.
+        expected: Option<Expected>,
     },
     Line {
         drv: String,
@@ -119,6 +124,11 @@ impl Monitor {
         }
     }
 
+    /// Remembers how long a build that runs took before.
+    pub fn expect(&mut self, drv: &str, expected: Option<Expected>) {
+        self.builds.values_mut().filter(|it| it.drv == drv).for_each(|it| it.expected = expected);
+    }
+
     fn start(&mut self, id: u64, parent: u64, activity: &Activity, now: Instant) -> Option<Change> {
         match activity {
             Activity::Build { drv, machine } => {
@@ -127,6 +137,7 @@ impl Monitor {
                     machine: machine.clone(),
                     phase: None,
                     since: now,
+                    expected: None,
                     took: None,
                     tail: VecDeque::new(),
                     lines: 0,
@@ -134,9 +145,13 @@ impl Monitor {
                 // A remote build is two activities: the outer one includes the copying, the inner one has the log.
                 let seen = self.builds.values().any(|it| it.drv == *drv);
                 self.builds.insert(id, build);
-                (!seen).then(|| Change::Started { drv: drv.clone(), machine: machine.clone() })
+                (!seen).then(|| Change::Started {
+                    drv: drv.clone(),
+                    machine: machine.clone(),
+                    expected: None,
+                })
             }
-            Activity::CopyPath { path } => {
+            Activity::CopyPath { path, .. } => {
                 self.copies.insert(id, (path.clone(), Progress::default()));
                 Some(Change::Copying { path: path.clone() })
             }
@@ -149,7 +164,7 @@ impl Monitor {
                 self.talk = Some(text.clone());
                 None
             }
-            Activity::Builds | Activity::CopyPaths | Activity::Other => None,
+            _ => None,
         }
     }
 

@@ -87,6 +87,7 @@ impl Outcome {
         let silence = call.as_ref().and_then(Call::silence);
         let mut monitor = call.map(|it| it.monitor).unwrap_or_default();
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
+        cx.recording.with(|it| it.wanted.extend(packages.clone().map(|it| it.drv.to_string())));
         let paths: Vec<StorePath> = packages.flat_map(|it| it.outs.values().cloned()).collect();
         let sizes = Sizes::of(cx, &paths, went_well)?;
         let products: Vec<Product> =

@@ -30,6 +30,10 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
+    /// Derivations and all that they need, as JSON.
+    ShowDerivations {
+        paths: Vec<String>,
+    },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
         installable: String,
@@ -129,6 +133,9 @@ impl Step {
                 }
                 argv.push(paths)
             }
+            Step::ShowDerivations { paths } => {
+                argv.push(["derivation", "show", "--recursive"]).push(paths)
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -167,8 +174,15 @@ impl Step {
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        let paths = matches!(self, Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. });
-        !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
+        !matches!(
+            self,
+            Step::Root { .. }
+                | Step::PathInfo { .. }
+                | Step::ShowDerivations { .. }
+                | Step::Exec { .. }
+                | Step::Update { .. }
+                | Step::Lock { .. }
+        )
     }
 }
 
@@ -203,6 +217,7 @@ impl fmt::Display for Step {
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
+            Step::ShowDerivations { .. } => f.write_str("nix derivation show"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

@@ -40,6 +40,9 @@ pub struct Build {
     /// Builds at once; Nix decides by default
     #[arg(long, short = 'j', value_name = "N")]
     pub jobs: Option<u32>,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    pub timings: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     pub nix_options: Vec<String>,
@@ -47,6 +50,7 @@ pub struct Build {
 
 impl Build {
     pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
+        cx.record(self.timings, &self.words());
         self.use_source(cx)?;
         let selected = self.select(cx)?;
         if cx.globals.dry_run {
@@ -58,6 +62,13 @@ impl Build {
             outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
         }
         Ok(outcome.report(cx))
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let all = self.all.then_some("--all");
+        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
+        ["build"].into_iter().chain(all).chain(system).chain(self.names.iter().map(String::as_str)).collect()
     }
 
     /// Turns `--src` into the option of Nix that it stands for.

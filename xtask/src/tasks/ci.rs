@@ -18,6 +18,9 @@ pub struct Ci {
     /// Only these jobs
     #[arg(value_enum, value_name = "JOB")]
     pub jobs: Vec<Job>,
+    /// Write a page that shows where the time of Nix went
+    #[arg(long)]
+    pub timings: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +89,7 @@ fn check(cx: &mut Context) -> anyhow::Result<()> {
 
 impl Ci {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+        cx.record(self.timings, &["ci"]);
         let jobs = if self.jobs.is_empty() { ALL.to_vec() } else { self.jobs };
         if cx.globals.dry_run {
             return Ok(Report { lines: jobs.iter().map(|it| it.name()).collect(), ..Report::done() });
