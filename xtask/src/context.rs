@@ -297,8 +297,7 @@ impl Context {
     /// When there is no workspace.
     pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
         let ui = Ui::new(self.ui.style());
-        let mut res =
-            Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), ui, Scope::All)?;
+        let mut res = Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), ui, Scope::All)?;
         res.recording = self.recording.clone();
         Ok(res)
     }

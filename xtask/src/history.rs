@@ -77,11 +77,7 @@ impl History {
     #[must_use]
     pub fn expect(&self, key: &Key) -> Option<Expected> {
         let runs = self.runs.get(key).filter(|it| it.len() > 1)?;
-        Some(Expected {
-            shortest: *runs.iter().min()?,
-            longest: *runs.iter().max()?,
-            last: *runs.last()?,
-        })
+        Some(Expected { shortest: *runs.iter().min()?, longest: *runs.iter().max()?, last: *runs.last()? })
     }
 
     /// Adds a build; `time` is in seconds since 1970.
@@ -150,7 +146,8 @@ fn lines(text: &[u8]) -> Vec<Line> {
 #[must_use]
 pub fn package_name(name: &str) -> &str {
     let bytes = name.as_bytes();
-    let dash = |at: &usize| bytes[*at] == b'-' && bytes.get(at + 1).is_some_and(|it| !it.is_ascii_alphabetic());
+    let dash =
+        |at: &usize| bytes[*at] == b'-' && bytes.get(at + 1).is_some_and(|it| !it.is_ascii_alphabetic());
     (0..bytes.len()).find(dash).map_or(name, |at| &name[..at])
 }
 
@@ -217,7 +214,9 @@ mod tests {
         let (_temp, path) = history();
         add(&path, "a", &[20]);
         let mut text = std::fs::read(&path).unwrap();
-        text.extend_from_slice(b"\xff\xfe nonsense\n{\"version\":2,\"name\":\"a\"}\n{\"version\":1,\"name\":\"a\",\"sys");
+        text.extend_from_slice(
+            b"\xff\xfe nonsense\n{\"version\":2,\"name\":\"a\"}\n{\"version\":1,\"name\":\"a\",\"sys",
+        );
         std::fs::write(&path, text).unwrap();
         add(&path, "a", &[20]);
         assert_eq!(History::read(&path).expect(&key("a")).unwrap().range(), "about 20 s");
@@ -241,7 +240,8 @@ mod tests {
     fn the_file_does_not_grow_for_ever() {
         let (_temp, path) = history();
         add(&path, "old", &[5, 5]);
-        let line = std::fs::read_to_string(&path).unwrap().lines().next().unwrap().replace("old", "mid") + "\n";
+        let line =
+            std::fs::read_to_string(&path).unwrap().lines().next().unwrap().replace("old", "mid") + "\n";
         let many = LARGEST / line.len() + 1;
         append(&path, line.repeat(many).trim_end()).unwrap();
         add(&path, "new", &[7, 8]);

@@ -133,9 +133,7 @@ impl Step {
                 }
                 argv.push(paths)
             }
-            Step::ShowDerivations { paths } => {
-                argv.push(["derivation", "show", "--recursive"]).push(paths)
-            }
+            Step::ShowDerivations { paths } => argv.push(["derivation", "show", "--recursive"]).push(paths),
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }

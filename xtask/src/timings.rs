@@ -5,6 +5,7 @@
 pub mod conclude;
 pub mod critical;
 pub mod data;
+pub mod ends;
 pub mod files;
 pub mod graph;
 pub mod page;
@@ -69,7 +70,7 @@ impl Recording {
 pub fn finish(cx: &mut Context, result: anyhow::Result<Report>) -> anyhow::Result<Report> {
     let Some(recorded) = cx.recording.0.borrow_mut().take() else { return result };
     let ok = result.as_ref().is_ok_and(|it| it.ok);
-    match write(cx, &recorded, ok) {
+    match write(cx, recorded, ok) {
         Ok(files) => {
             cx.ui.status(&format!("timings {}", files.html));
             result.map(|mut report| {
@@ -86,11 +87,11 @@ pub fn finish(cx: &mut Context, result: anyhow::Result<Report>) -> anyhow::Resul
     }
 }
 
-fn write(cx: &mut Context, recorded: &Recorded, ok: bool) -> anyhow::Result<Files> {
+fn write(cx: &mut Context, mut recorded: Recorded, ok: bool) -> anyhow::Result<Files> {
     let took = recorded.since.elapsed();
     let graph = graph(cx, &recorded.recorder);
     let run = Run {
-        target: recorded.target.clone(),
+        target: recorded.target,
         system: cx.system().to_string(),
         nix: cx.nix_found().map(|it| format!("{} {}", it.flavour, it.version)).unwrap_or_default(),
         cores: std::thread::available_parallelism().map_or(0, usize::from),
@@ -98,7 +99,7 @@ fn write(cx: &mut Context, recorded: &Recorded, ok: bool) -> anyhow::Result<File
         ok,
         took,
     };
-    let mut timings = conclude(&run, &recorded.recorder, &graph);
+    let mut timings = conclude(&run, &mut recorded.recorder, &graph);
     keep(&cx.state().join("timings"), &mut timings)
 }
 

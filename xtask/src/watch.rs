@@ -1,6 +1,6 @@
 //! Who listens while Nix runs: the monitor, the logs, the display, the history and the recording.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use camino::Utf8PathBuf;
 
@@ -30,7 +30,13 @@ pub struct PastBuilds {
     path: Utf8PathBuf,
     known: Option<History>,
     running: Vec<(String, Key)>,
+    /// Not yet written down.
+    held: Option<(Key, Duration, Instant)>,
 }
+
+/// What is told to end within so short a time may have ended earlier: Nix 2.26 tells the ends of what was asked for
+/// only when all of it is done.
+const TOGETHER: Duration = Duration::from_millis(20);
 
 impl Watch<'_> {
     pub fn event(&mut self, monitor: &mut Monitor, event: &Event) {
@@ -42,7 +48,7 @@ impl Watch<'_> {
                 *expected = self.history.started(self.nix, drv, machine);
                 monitor.expect(drv, *expected);
             }
-            self.tell(change);
+            self.tell(change, now);
         }
         if *event == Event::Tick {
             self.ui.draw(monitor, now);
@@ -58,16 +64,24 @@ impl Watch<'_> {
         self.ui.clear();
         for change in monitor.end() {
             self.recording.with(|it| it.change(&change, it.at(now)));
-            self.tell(&change);
+            self.tell(&change, now);
         }
+        let kept = self.history.end();
+        self.kept(kept);
         self.recording.with(|it| it.call_ended(now));
         self.logs.warnings().iter().for_each(|it| self.ui.warning(it));
     }
 
-    fn tell(&mut self, change: &Change) {
+    fn tell(&mut self, change: &Change, now: Instant) {
         self.logs.change(change);
         self.ui.change(change);
-        if let Err(error) = self.history.change(change) {
+        let kept = self.history.change(change, now);
+        self.kept(kept);
+    }
+
+    /// A history that cannot be written must not stop a build.
+    fn kept(&self, result: anyhow::Result<()>) {
+        if let Err(error) = result {
             self.ui.warning(&format!("cannot keep the history of builds: {error:#}"));
         }
     }
@@ -90,7 +104,7 @@ impl Watch<'_> {
 impl PastBuilds {
     #[must_use]
     pub fn new(path: Utf8PathBuf) -> PastBuilds {
-        PastBuilds { path, known: None, running: Vec::new() }
+        PastBuilds { path, known: None, running: Vec::new(), held: None }
     }
 
     /// What a build that starts may take.
@@ -107,18 +121,35 @@ impl PastBuilds {
         expected
     }
 
-    fn change(&mut self, change: &Change) -> anyhow::Result<()> {
-        let (Change::Finished { drv, .. } | Change::Failed { drv, .. } | Change::Cancelled { drv }) = change else {
+    fn change(&mut self, change: &Change, now: Instant) -> anyhow::Result<()> {
+        let (Change::Finished { drv, .. } | Change::Failed { drv, .. } | Change::Cancelled { drv }) = change
+        else {
             return Ok(());
         };
         let Some(at) = self.running.iter().position(|it| it.0 == *drv) else { return Ok(()) };
         let (_, key) = self.running.swap_remove(at);
         // How long a failure took says nothing about what a success will take.
-        match (change, &self.known) {
-            (Change::Finished { took, .. }, Some(history)) => {
-                history.add(&key, *took, calendar::seconds(SystemTime::now()))
+        let Change::Finished { took, .. } = change else { return Ok(()) };
+        let alone = self.held.as_ref().is_none_or(|it| now.saturating_duration_since(it.2) > TOGETHER);
+        let held = self.held.replace((key, *took, now));
+        match held {
+            Some(held) if alone && held.1 > Duration::ZERO => self.write(&held),
+            _ => {
+                if !alone && let Some(it) = &mut self.held {
+                    it.1 = Duration::ZERO;
+                }
+                Ok(())
             }
-            _ => Ok(()),
         }
+    }
+
+    fn write(&self, held: &(Key, Duration, Instant)) -> anyhow::Result<()> {
+        let Some(history) = &self.known else { return Ok(()) };
+        history.add(&held.0, held.1, calendar::seconds(SystemTime::now()))
+    }
+
+    /// Writes down the last one.
+    fn end(&mut self) -> anyhow::Result<()> {
+        self.held.take().map_or(Ok(()), |it| self.write(&it))
     }
 }

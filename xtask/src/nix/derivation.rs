@@ -42,7 +42,9 @@ mod tests {
     fn the_system_is_found_behind_lists_and_strings() {
         let text = r#"Derive([("out","/nix/store/h-a","","")],[("/nix/store/h-b.drv",["out"])],["/nix/store/h-,\"]["],"aarch64-linux","/bin/sh",["-c"],[])"#;
         assert_eq!(system(text), Some("aarch64-linux"));
-        for broken in ["", "Derive(", "Derive([]", "Derive(]],,,\"a\"", "Derive([],[],[],x)", "DrvWithVersion(\"x\")"] {
+        for broken in
+            ["", "Derive(", "Derive([]", "Derive(]],,,\"a\"", "Derive([],[],[],x)", "DrvWithVersion(\"x\")"]
+        {
             assert_eq!(system(broken), None, "{broken}");
         }
     }

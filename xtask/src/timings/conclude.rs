@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::critical::critical;
-use super::data::{Bytes, Counts, Critical, Derivation, FORMAT, State, Stretch, Timings, Transfer, Way, Work};
+use super::data::{
+    Bytes, Counts, Critical, Derivation, FORMAT, State, Stretch, Timings, Transfer, Way, Work,
+};
+use super::ends::{Candidate, settle};
 use super::graph::Graph;
 use super::recorder::{self, Direction, End, Kind, Recorder};
 use super::shares::shares;
@@ -25,7 +28,9 @@ pub struct Run {
 
 /// Pure: the same recording gives the same file.
 #[must_use]
-pub fn conclude(run: &Run, recorder: &Recorder, graph: &Graph) -> Timings {
+pub fn conclude(run: &Run, recorder: &mut Recorder, graph: &Graph) -> Timings {
+    end(recorder, graph);
+    let recorder = &*recorder;
     let mut derivations = derivations(recorder, graph);
     let places: BTreeMap<String, usize> =
         derivations.iter().enumerate().map(|(n, it)| (it.drv.clone(), n)).collect();
@@ -68,6 +73,27 @@ pub fn conclude(run: &Run, recorder: &Recorder, graph: &Graph) -> Timings {
         stretches: recorder.stretches.iter().map(stretch).collect(),
         load: recorder.load.iter().map(|it| (secs(it.0), round(it.1))).collect(),
         previous: None,
+    }
+}
+
+/// Gives the builds whose ends were told too late the ends that they had.
+fn end(recorder: &mut Recorder, graph: &Graph) {
+    let mut before: BTreeMap<&str, Duration> = BTreeMap::new();
+    for build in &recorder.builds {
+        for input in graph.0.get(&build.drv).into_iter().flat_map(|it| &it.inputs) {
+            let first = before.entry(input).or_insert(build.start);
+            *first = build.start.min(*first);
+        }
+    }
+    let late = recorder.ends.late.iter().map(|it| (*it, &recorder.builds[*it]));
+    let candidates: Vec<Candidate> = late
+        .filter(|(_, it)| it.end_kind == End::Built)
+        .map(|(build, it)| Candidate { build, from: it.heard, before: before.get(it.drv.as_str()).copied() })
+        .collect();
+    let mut counts = recorder.ends.open.clone();
+    counts.sort_unstable();
+    for (build, end) in settle(&counts, &candidates) {
+        recorder.builds[build].end = end;
     }
 }
 
@@ -161,7 +187,11 @@ fn unreached<'a>(recorder: &Recorder, graph: &'a Graph) -> BTreeSet<&'a str> {
 
 /// The derivation that a path is an output of.
 fn owners(graph: &Graph) -> BTreeMap<&str, &str> {
-    graph.0.iter().flat_map(|(drv, node)| node.outputs.iter().map(move |it| (it.as_str(), drv.as_str()))).collect()
+    graph
+        .0
+        .iter()
+        .flat_map(|(drv, node)| node.outputs.iter().map(move |it| (it.as_str(), drv.as_str())))
+        .collect()
 }
 
 /// What needs what, and since when each had all that it needs.

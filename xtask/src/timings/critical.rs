@@ -142,7 +142,8 @@ mod tests {
     /// Each of 5,000 in a row: the gains are found one by one, and that must not take a minute.
     #[test]
     fn a_long_chain_is_no_matter() {
-        let inputs: Vec<Vec<usize>> = (0..2000_usize).map(|it| it.checked_sub(1).into_iter().collect()).collect();
+        let inputs: Vec<Vec<usize>> =
+            (0..2000_usize).map(|it| it.checked_sub(1).into_iter().collect()).collect();
         let res = critical(&vec![1.0; 2000], &inputs);
         assert_eq!((res.total, res.chain.len(), res.gain[77]), (2000.0, 2000, 1.0));
     }

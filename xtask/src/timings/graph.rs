@@ -64,8 +64,8 @@ impl Graph {
         let raw = if old {
             serde_json::from_str(json).context("`nix derivation show` answers in a form we do not know")?
         } else {
-            let current: Current =
-                serde_json::from_str(json).context("`nix derivation show` answers in a form we do not know")?;
+            let current: Current = serde_json::from_str(json)
+                .context("`nix derivation show` answers in a form we do not know")?;
             current.derivations
         };
         for (path, raw) in raw {
@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn an_output_may_have_no_path() {
         let mut graph = Graph::default();
-        let text = r#"{"derivations":{"h-a.drv":{"name":"a","outputs":{"out":{"hashAlgo":"sha256"}}}},"version":4}"#;
+        let text =
+            r#"{"derivations":{"h-a.drv":{"name":"a","outputs":{"out":{"hashAlgo":"sha256"}}}},"version":4}"#;
         graph.add(text).unwrap();
         assert_eq!(graph.0["/nix/store/h-a.drv"].outputs, [] as [&str; 0]);
     }

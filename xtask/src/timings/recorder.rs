@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::ends::Ends;
 use super::place::place;
 use crate::monitor::Change;
 use crate::nix::event::{Activity, Event, Progress};
@@ -21,6 +22,7 @@ pub struct Recorder {
     pub load: Vec<(Duration, f64)>,
     /// The derivations that were asked for.
     pub wanted: BTreeSet<String>,
+    pub ends: Ends,
     open: BTreeMap<u64, Open>,
     running: BTreeMap<String, usize>,
     jiffies: Option<(u64, u64)>,
@@ -40,6 +42,8 @@ enum Open {
     Wire(usize),
     Substitute(String),
     Stretch(usize),
+    /// The totals of all builds.
+    Count,
 }
 
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct Build {
     /// On another machine: from when to when the builder itself ran; the rest is copying.
     pub inner: Option<(Duration, Duration)>,
     pub phases: Vec<(String, Duration)>,
+    /// When it was last heard of.
+    pub heard: Duration,
     pub end_kind: End,
 }
 
@@ -120,6 +126,7 @@ impl Recorder {
             stretches: Vec::new(),
             load: Vec::new(),
             wanted: BTreeSet::new(),
+            ends: Ends::default(),
             open: BTreeMap::new(),
             running: BTreeMap::new(),
             jiffies: None,
@@ -140,15 +147,23 @@ impl Recorder {
             self.change(change, at);
         }
         match event {
-            Event::Start { id, parent, activity } => self.start(*id, *parent, activity, at),
+            Event::Start { id, parent, activity } => {
+                self.ends.other();
+                self.start(*id, *parent, activity, at);
+            }
             Event::Stop { id } => self.stop(*id, at),
-            Event::Phase { id, phase } => {
+            Event::Phase { id, .. } | Event::Log { id, .. } => {
+                self.ends.other();
                 if let Some(Open::Build { build, .. }) = self.open.get(id) {
-                    self.builds[*build].phases.push((phase.clone(), at));
+                    let build = &mut self.builds[*build];
+                    build.heard = at;
+                    if let Event::Phase { phase, .. } = event {
+                        build.phases.push((phase.clone(), at));
+                    }
                 }
             }
-            Event::Progress { id, progress } => self.progress(*id, *progress),
-            _ => {}
+            Event::Progress { id, progress } => self.progress(*id, *progress, at),
+            Event::Tick | Event::Message { .. } | Event::Plain(_) | Event::Ignored => {}
         }
     }
 
@@ -164,6 +179,7 @@ impl Recorder {
                     end: at,
                     inner: None,
                     phases: Vec::new(),
+                    heard: at,
                     end_kind: End::Stopped,
                 });
                 return;
@@ -186,7 +202,8 @@ impl Recorder {
         let open = match activity {
             Activity::Build { drv, .. } => {
                 let Some(build) = self.running.get(drv).copied() else { return };
-                let inner = self.open.values().any(|it| matches!(it, Open::Build { build: it, .. } if *it == build));
+                let inner =
+                    self.open.values().any(|it| matches!(it, Open::Build { build: it, .. } if *it == build));
                 if inner {
                     self.builds[build].inner = Some((at, at));
                 }
@@ -217,6 +234,7 @@ impl Recorder {
             Activity::Substitute { cache } => Open::Substitute(cache.clone()),
             Activity::Query => self.stretch(Kind::Query, "asking the caches", at),
             Activity::Talk(text) => self.stretch(kind_of(text), &hide_queries(text), at),
+            Activity::Builds if parent == 0 => Open::Count,
             Activity::Builds | Activity::CopyPaths | Activity::Other => return,
         };
         self.open.insert(id, open);
@@ -236,6 +254,7 @@ impl Recorder {
             }
             // It may turn out later how it ended, but not that it took longer.
             Some(Open::Build { build, inner: false }) => {
+                self.ends.stop(build);
                 let build = &mut self.builds[build];
                 if build.end == build.start {
                     build.end = at;
@@ -247,13 +266,14 @@ impl Recorder {
                 transfer.whole = true;
             }
             Some(Open::Stretch(stretch)) => self.stretches[stretch].end = at,
-            Some(Open::Wire(_) | Open::Substitute(_)) | None => {}
+            Some(Open::Wire(_) | Open::Substitute(_) | Open::Count) | None => {}
         }
     }
 
-    fn progress(&mut self, id: u64, progress: Progress) {
+    fn progress(&mut self, id: u64, progress: Progress, at: Duration) {
         match self.open.get(&id) {
             Some(Open::Transfer(transfer)) => self.transfers[*transfer].bytes = progress.done,
+            Some(Open::Count) => self.ends.count(progress.done, at),
             Some(Open::Wire(transfer)) => self.transfers[*transfer].wire = Some(progress.done),
             _ => {}
         }
@@ -269,6 +289,7 @@ impl Recorder {
     /// A call of Nix has ended, and with it all that it did.
     pub fn call_ended(&mut self, now: Instant) {
         let at = self.at(now);
+        self.ends.restart();
         self.running.clear();
         for (_, open) in std::mem::take(&mut self.open) {
             match open {
