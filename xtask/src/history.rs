@@ -257,7 +257,7 @@ mod tests {
             ("hello", "hello"),
             ("python3.11-numpy-1.2", "python3.11-numpy"),
             ("gcc-13.2.0-lib", "gcc"),
-            ("a-", "a"),
+            ("a-", "a-"),
         ] {
             assert_eq!(package_name(name), want);
         }

@@ -58,7 +58,13 @@ fn others() {
         nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
-    check(Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) }, &settings, expect![[""]]);
+    check(
+        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
     check(
         Step::DevEnv { installable: ".#a".into(), profile: "p".into() },
         &settings,

@@ -49,12 +49,6 @@ pub fn conclude(run: &Run, recorder: &mut Recorder, graph: &Graph) -> Timings {
         derivation: owners.get(it.path.as_str()).and_then(|it| places.get(base(it)).copied()),
     };
     let transfers: Vec<Transfer> = recorder.transfers.iter().map(transfer).collect();
-    let stretch = |it: &recorder::Stretch| Stretch {
-        work: work(it.kind),
-        text: it.text.clone(),
-        start: secs(it.start),
-        end: secs(it.end),
-    };
     Timings {
         version: FORMAT,
         target: run.target.clone(),
@@ -70,10 +64,28 @@ pub fn conclude(run: &Run, recorder: &mut Recorder, graph: &Graph) -> Timings {
         critical,
         derivations,
         transfers,
-        stretches: recorder.stretches.iter().map(stretch).collect(),
+        stretches: stretches(recorder),
         load: recorder.load.iter().map(|it| (secs(it.0), round(it.1))).collect(),
         previous: None,
     }
+}
+
+/// Questions to caches come by the thousand: those that overlap are one.
+fn stretches(recorder: &Recorder) -> Vec<Stretch> {
+    let mut res: Vec<Stretch> = Vec::new();
+    let mut asking: Option<usize> = None;
+    for it in recorder.stretches.iter().filter(|it| secs(it.end) > secs(it.start)) {
+        let (start, end) = (secs(it.start), secs(it.end));
+        if it.kind == Kind::Query {
+            if let Some(open) = asking.map(|it| &mut res[it]).filter(|it| start <= it.end + 0.005) {
+                open.end = open.end.max(end);
+                continue;
+            }
+            asking = Some(res.len());
+        }
+        res.push(Stretch { work: work(it.kind), text: it.text.clone(), start, end });
+    }
+    res
 }
 
 /// Gives the builds whose ends were told too late the ends that they had.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::ends::Ends;
-use super::place::place;
+use super::place::{UNNAMED, place};
 use crate::monitor::Change;
 use crate::nix::event::{Activity, Event, Progress};
 
@@ -218,7 +218,7 @@ impl Recorder {
                 self.transfers.push(Transfer {
                     path: path.clone(),
                     kind,
-                    place: place(uri),
+                    place: self.named(place(uri)),
                     start: at,
                     end: at,
                     bytes: 0,
@@ -238,6 +238,15 @@ impl Recorder {
             Activity::Builds | Activity::CopyPaths | Activity::Other => return,
         };
         self.open.insert(id, open);
+    }
+
+    /// A builder that is not named is the one that builds, if there is one.
+    fn named(&self, place: String) -> String {
+        let mut hosts = self.running.values().map(|it| &self.builds[*it].host).filter(|it| !it.is_empty());
+        match hosts.next() {
+            Some(host) if place == UNNAMED && hosts.all(|it| it == host) => host.clone(),
+            _ => place,
+        }
     }
 
     fn stretch(&mut self, kind: Kind, text: &str, at: Duration) -> Open {

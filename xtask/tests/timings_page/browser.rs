@@ -144,9 +144,12 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key}));
     }
 
-    /// A picture of the whole page, kept where `XTASK_TEST_SHOTS` says, for people to look at. Returns its size.
+    /// A picture of the top of the page, kept where `XTASK_TEST_SHOTS` says, for people to look at. Returns its size.
     pub(crate) fn picture(&mut self, name: &str) -> usize {
-        let shot = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
+        let width = self.eval("innerWidth");
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": 1500, "scale": 1});
+        let params = json!({"captureBeyondViewport": true, "clip": clip});
+        let shot = self.call("Page.captureScreenshot", &params);
         self.keep(name, shot["data"].as_str().unwrap())
     }
 

@@ -41,7 +41,7 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
   function resize() {
     const content = head() + rows() * ROW + 6;
     spacer.style.height = "0px";
-    const limit = paper ? Math.min(content, 900) : Math.min(content, Math.max(220, Math.min(innerHeight * 0.62, 640)));
+    const limit = paper ? Math.min(content, 430) : Math.min(content, Math.max(220, Math.min(innerHeight * 0.62, 640)));
     width = scroller.clientWidth;
     height = Math.round(limit);
     scroller.style.height = `${height + 2}px`;
@@ -71,15 +71,16 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
     context.beginPath();
     context.rect(0, head(), width, height - head());
     context.clip();
-    for (const lane of shown) {
-      if (lane.top > last || lane.top + lane.rows.length + 1 < first) continue;
-      drawTitle(lane);
+    const inView = shown.filter((it) => it.top <= last && it.top + it.rows.length + 1 >= first);
+    inView.forEach(drawEdge);
+    drawLinks();
+    for (const lane of inView) {
       lane.rows.forEach((row, n) => {
         const at = lane.top + 1 + n;
         if (at >= first - 1 && at <= last) drawRow(row);
       });
     }
-    drawLinks();
+    inView.forEach(drawTitle);
     context.restore();
     drawStrip();
   }
@@ -154,15 +155,19 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
     context.stroke();
   }
 
+  function drawEdge(lane) {
+    if (lane.top === 0) return;
+    const y = Math.round(rowY(lane.top)) + 0.5;
+    context.strokeStyle = colours.line;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(0, y);
+    context.lineTo(width, y);
+    context.stroke();
+  }
+
   function drawTitle(lane) {
     const y = rowY(lane.top);
-    if (lane.top > 0) {
-      context.strokeStyle = colours.line;
-      context.beginPath();
-      context.moveTo(0, y + 0.5);
-      context.lineTo(width, y + 0.5);
-      context.stroke();
-    }
     context.font = `600 12px ${colours.font}`;
     context.fillStyle = colours.panel;
     context.fillRect(PAD - 4, y + 3, context.measureText(lane.title).width + 8, ROW - 5);
@@ -200,7 +205,7 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
     context.roundRect(it.left, it.top, it.width, it.height, radius);
     context.fill();
     if (it.width > 12 && bar.node !== undefined && !bar.transfer) drawInside(bar, it);
-    if (it.width > 34) drawLabel(bar, it);
+    if (it.width > 40) drawLabel(bar, it);
     if (onPath || bar === selected) {
       context.strokeStyle = bar === selected ? colours.text : colours.critical;
       context.lineWidth = bar === selected ? 2.5 : 2;

@@ -171,6 +171,7 @@ function allTable(data, go) {
     ["began", "number", (it) => it.start], ["took", "number", (it) => (it.start === undefined ? undefined : took(it))],
     ["slack", "number wide", (it) => (it.start === undefined ? undefined : it.slack)],
   ];
+  const path = new Set(data.critical.steps);
   let [page, sorted, down, query, current] = [0, 4, true, "", null];
   const compare = (a, b) => (a === undefined ? 1 : b === undefined ? -1 : (typeof a === "string" ? a.localeCompare(b) : a - b) * (down ? -1 : 1));
   function draw() {
@@ -185,7 +186,7 @@ function allTable(data, go) {
     const rows = nodes.slice(page * PAGE, (page + 1) * PAGE).map((node) => {
       const it = data.derivations[node];
       const dash = (number) => (number === undefined ? "–" : duration(number));
-      const cells = [nameLink(it, node, go), STATES[it.state], where(it), dash(columns[3][2](it)), dash(columns[4][2](it)), dash(columns[5][2](it))];
+      const cells = [nameLink(it, node, go), STATES[it.state], where(it), dash(columns[3][2](it)), dash(columns[4][2](it)), path.has(node) ? "critical" : dash(columns[5][2](it))];
       return make("tr", { "aria-current": node === current ? "true" : undefined }, ...cells.map((cell, n) => make("td", { class: columns[n][1] }, cell)));
     });
     byId("all-table").replaceChildren(make("table", {}, make("caption", { class: "hidden" }, "All derivations"), make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)));
