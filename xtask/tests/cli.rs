@@ -49,6 +49,10 @@ mod shell;
 mod shell_interactive;
 #[path = "cli/source.rs"]
 mod source;
+#[path = "cli/timings.rs"]
+mod timings;
+#[path = "cli/timings_lanes.rs"]
+mod timings_lanes;
 #[path = "cli/unprivileged.rs"]
 mod unprivileged;
 #[path = "cli/update.rs"]

@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) mod builder;
 mod flakes;
 pub(crate) mod image;
 mod plain;
