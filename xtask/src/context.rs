@@ -232,7 +232,7 @@ impl Context {
             input: &[],
         };
         let exit = process::run(&command, &self.interrupt, &mut |event| watch.event(&mut monitor, event))?;
-        watch.end(&mut monitor);
+        watch.end(&mut monitor, &exit.stdout);
         Ok(Call { exit, monitor })
     }
 

@@ -117,9 +117,9 @@ fn graph(cx: &mut Context, recorder: &Recorder) -> Graph {
             continue;
         }
         let answer = cx.call(&Step::ShowDerivations { paths: roots }, &Settings::default());
-        let added = answer.and_then(|call| match call.exit.success() {
-            true => res.add(&call.exit.stdout),
-            false => anyhow::bail!("{}", call.why(cx)),
+        let added = answer.and_then(|call| {
+            anyhow::ensure!(call.exit.success(), "{}", call.why(cx));
+            res.add(&call.exit.stdout)
         });
         if let Err(error) = added {
             cx.ui.warning(&format!("no critical path in the timings: {error:#}"));

@@ -1,8 +1,10 @@
 //! Who listens while Nix runs: the monitor, the logs, the display, the history and the recording.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::Utf8PathBuf;
+use serde::Deserialize;
 
 use crate::history::{Expected, History, Key, package_name};
 use crate::locks::calendar;
@@ -30,13 +32,16 @@ pub struct PastBuilds {
     path: Utf8PathBuf,
     known: Option<History>,
     running: Vec<(String, Key)>,
-    /// Not yet written down.
-    held: Option<(Key, Duration, Instant)>,
+    /// Not yet written down: how long they took, and when that was told.
+    held: Vec<(String, Key, Duration, Instant)>,
 }
 
 /// What is told to end within so short a time may have ended earlier: Nix 2.26 tells the ends of what was asked for
 /// only when all of it is done.
 const TOGETHER: Duration = Duration::from_millis(20);
+
+/// From here on a time in whole seconds is good enough to estimate from.
+const EXACT: Duration = Duration::from_secs(4);
 
 impl Watch<'_> {
     pub fn event(&mut self, monitor: &mut Monitor, event: &Event) {
@@ -58,16 +63,25 @@ impl Watch<'_> {
         }
     }
 
-    /// Nix has ended.
-    pub fn end(mut self, monitor: &mut Monitor) {
+    /// Nix has ended, and printed its answer.
+    pub fn end(mut self, monitor: &mut Monitor, answer: &str) {
         let now = Instant::now();
+        let reported = reported(answer);
         self.ui.clear();
         for change in monitor.end() {
             self.recording.with(|it| it.change(&change, it.at(now)));
             self.tell(&change, now);
         }
-        let kept = self.history.end();
+        let kept = self.history.write(&reported);
         self.kept(kept);
+        for (drv, took) in &reported {
+            // Whole seconds: only better than what was measured where that is much longer.
+            if let Some(known) = monitor.built.get_mut(drv).filter(|it| **it > *took + Duration::from_secs(1))
+            {
+                *known = *took;
+            }
+        }
+        self.recording.with(|it| it.reported.extend(reported));
         self.recording.with(|it| it.call_ended(now));
         self.logs.warnings().iter().for_each(|it| self.ui.warning(it));
     }
@@ -101,10 +115,27 @@ impl Watch<'_> {
     }
 }
 
+/// How long builds took, as 2.26 answers to `build` in whole seconds; newer ones do not say.
+fn reported(answer: &str) -> BTreeMap<String, Duration> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Built {
+        drv_path: String,
+        start_time: u64,
+        stop_time: u64,
+    }
+    let built: Vec<serde_json::Value> = serde_json::from_str(answer).unwrap_or_default();
+    let built = built.into_iter().filter_map(|it| serde_json::from_value::<Built>(it).ok());
+    built
+        .filter(|it| it.start_time > 0)
+        .map(|it| (it.drv_path, Duration::from_secs(it.stop_time.saturating_sub(it.start_time))))
+        .collect()
+}
+
 impl PastBuilds {
     #[must_use]
     pub fn new(path: Utf8PathBuf) -> PastBuilds {
-        PastBuilds { path, known: None, running: Vec::new(), held: None }
+        PastBuilds { path, known: None, running: Vec::new(), held: Vec::new() }
     }
 
     /// What a build that starts may take.
@@ -127,29 +158,29 @@ impl PastBuilds {
             return Ok(());
         };
         let Some(at) = self.running.iter().position(|it| it.0 == *drv) else { return Ok(()) };
-        let (_, key) = self.running.swap_remove(at);
+        let (drv, key) = self.running.swap_remove(at);
         // How long a failure took says nothing about what a success will take.
         let Change::Finished { took, .. } = change else { return Ok(()) };
-        let alone = self.held.as_ref().is_none_or(|it| now.saturating_duration_since(it.2) > TOGETHER);
-        let held = self.held.replace((key, *took, now));
-        match held {
-            Some(held) if alone && held.1 > Duration::ZERO => self.write(&held),
-            _ => {
-                if !alone && let Some(it) = &mut self.held {
-                    it.1 = Duration::ZERO;
-                }
-                Ok(())
+        let last = self.held.last().map(|it| it.3);
+        let written = match last {
+            Some(last) if now.saturating_duration_since(last) > TOGETHER => self.write(&BTreeMap::new()),
+            _ => Ok(()),
+        };
+        self.held.push((drv, key, *took, now));
+        written
+    }
+
+    /// Writes down what was told alone, and of what was told together that which Nix has reported.
+    fn write(&mut self, reported: &BTreeMap<String, Duration>) -> anyhow::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        let Some(history) = &self.known else { return Ok(()) };
+        let alone = held.len() == 1;
+        for (drv, key, took, _) in &held {
+            let took = if alone { Some(took) } else { reported.get(drv).filter(|it| **it >= EXACT) };
+            if let Some(took) = took {
+                history.add(key, *took, calendar::seconds(SystemTime::now()))?;
             }
         }
-    }
-
-    fn write(&self, held: &(Key, Duration, Instant)) -> anyhow::Result<()> {
-        let Some(history) = &self.known else { return Ok(()) };
-        history.add(&held.0, held.1, calendar::seconds(SystemTime::now()))
-    }
-
-    /// Writes down the last one.
-    fn end(&mut self) -> anyhow::Result<()> {
-        self.held.take().map_or(Ok(()), |it| self.write(&it))
+        Ok(())
     }
 }

@@ -23,7 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("nix", &["host", "plan", "workspace"]),
     ("nix_edit", &["workspace"]),
     ("locks", &["nix_edit", "report", "workspace"]),
-    ("monitor", &["nix"]),
+    ("history", &["files", "report"]),
+    ("monitor", &["history", "nix"]),
     ("logs", &["monitor", "nix"]),
     ("ui", &["monitor", "nix", "plan", "report"]),
 ];
@@ -52,6 +53,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("format", &["xshell"]),
     ("image", &["xshell", "Instant::now"]),
     ("locks", &["xshell", "SystemTime::now"]),
+    ("timings", &["xshell"]),
+    ("history", &["xshell", "SystemTime::now", "Instant::now"]),
     ("nix_edit", &["xshell"]),
     ("ui", &["std::fs", "xshell"]),
 ];

@@ -98,10 +98,21 @@ fn end(recorder: &mut Recorder, graph: &Graph) {
         }
     }
     let late = recorder.ends.late.iter().map(|it| (*it, &recorder.builds[*it]));
-    let candidates: Vec<Candidate> = late
-        .filter(|(_, it)| it.end_kind == End::Built)
-        .map(|(build, it)| Candidate { build, from: it.heard, before: before.get(it.drv.as_str()).copied() })
-        .collect();
+    let candidate = |(build, it): (usize, &recorder::Build)| {
+        let before = before.get(it.drv.as_str()).copied();
+        let second = Duration::from_secs(1);
+        let Some(took) = recorder.reported.get(&it.drv).map(|took| it.start + *took) else {
+            return Candidate { build, from: it.heard, before };
+        };
+        let until = took + second;
+        Candidate {
+            build,
+            from: it.heard.max(took.saturating_sub(second)),
+            before: Some(before.map_or(until, |it| it.min(until))),
+        }
+    };
+    let candidates: Vec<Candidate> =
+        late.filter(|(_, it)| it.end_kind == End::Built).map(candidate).collect();
     let mut counts = recorder.ends.open.clone();
     counts.sort_unstable();
     for (build, end) in settle(&counts, &candidates) {
@@ -184,7 +195,9 @@ fn derivation(drv: &str, graph: &Graph, state: State) -> Derivation {
 fn unreached<'a>(recorder: &Recorder, graph: &'a Graph) -> BTreeSet<&'a str> {
     let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (drv, node) in &graph.0 {
-        node.inputs.iter().for_each(|it| users.entry(it).or_default().push(drv));
+        for input in &node.inputs {
+            users.entry(input).or_default().push(drv);
+        }
     }
     let failed = recorder.builds.iter().filter(|it| it.end_kind != End::Built);
     let mut open: Vec<&str> = failed.filter_map(|it| users.get(it.drv.as_str())).flatten().copied().collect();

@@ -23,7 +23,9 @@ pub fn critical(weights: &[f64], inputs: &[Vec<usize>]) -> Critical {
     let order = order(inputs);
     let mut users = vec![Vec::new(); weights.len()];
     for &node in &order {
-        inputs[node].iter().for_each(|it| users[*it].push(node));
+        for input in &inputs[node] {
+            users[*input].push(node);
+        }
     }
     let until = ends(&order, weights, inputs, None);
     // The longest way from the end of a node to the end of all.
@@ -66,7 +68,9 @@ fn order(inputs: &[Vec<usize>]) -> Vec<usize> {
     let mut missing: Vec<usize> = inputs.iter().map(Vec::len).collect();
     let mut users = vec![Vec::new(); inputs.len()];
     for (node, inputs) in inputs.iter().enumerate() {
-        inputs.iter().for_each(|it| users[*it].push(node));
+        for input in inputs {
+            users[*input].push(node);
+        }
     }
     let mut ready: VecDeque<usize> = (0..inputs.len()).filter(|it| missing[*it] == 0).collect();
     let mut res = Vec::with_capacity(inputs.len());

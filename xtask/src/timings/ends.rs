@@ -94,7 +94,9 @@ mod tests {
                 ends.other();
             }
         }
-        [2, 1, 0].into_iter().for_each(|it| ends.stop(it));
+        for build in [2, 1, 0] {
+            ends.stop(build);
+        }
         ends.restart();
         assert_eq!(
             (ends.open.as_slice(), ends.late.as_slice()),

@@ -1,10 +1,11 @@
 //! Which derivation needs which, from `nix derivation show` in both of its forms.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::Context as _;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Derivations by path.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ struct Raw {
     outputs: BTreeMap<String, Output>,
     /// Until 2.31.
     #[serde(default)]
-    input_drvs: BTreeMap<String, IgnoredAny>,
+    input_drvs: Keys,
     #[serde(default)]
     inputs: Inputs,
 }
@@ -50,7 +51,32 @@ struct Output {
 #[derive(Default, Deserialize)]
 struct Inputs {
     #[serde(default)]
-    drvs: BTreeMap<String, IgnoredAny>,
+    drvs: Keys,
+}
+
+/// An object of which only the keys matter.
+#[derive(Default)]
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
+        deserializer.deserialize_map(Keys::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Keys, A::Error> {
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            self.0.push(key);
+        }
+        Ok(self)
+    }
 }
 
 impl Graph {
@@ -69,7 +95,7 @@ impl Graph {
             current.derivations
         };
         for (path, raw) in raw {
-            let inputs = raw.input_drvs.into_keys().chain(raw.inputs.drvs.into_keys()).map(full).collect();
+            let inputs = raw.input_drvs.0.into_iter().chain(raw.inputs.drvs.0).map(full).collect();
             let outputs = raw.outputs.into_values().filter_map(|it| it.path).map(full).collect();
             self.0.insert(full(path), Node { name: raw.name, system: raw.system, outputs, inputs });
         }

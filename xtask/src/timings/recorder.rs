@@ -23,6 +23,8 @@ pub struct Recorder {
     /// The derivations that were asked for.
     pub wanted: BTreeSet<String>,
     pub ends: Ends,
+    /// How long builds took as Nix reported at the end, in whole seconds.
+    pub reported: BTreeMap<String, Duration>,
     open: BTreeMap<u64, Open>,
     running: BTreeMap<String, usize>,
     jiffies: Option<(u64, u64)>,
@@ -127,6 +129,7 @@ impl Recorder {
             load: Vec::new(),
             wanted: BTreeSet::new(),
             ends: Ends::default(),
+            reported: BTreeMap::new(),
             open: BTreeMap::new(),
             running: BTreeMap::new(),
             jiffies: None,

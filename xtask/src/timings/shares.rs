@@ -34,7 +34,7 @@ pub fn shares(recorder: &Recorder, took: Duration) -> Shares {
     let mut since = Duration::ZERO;
     for (at, kind, change) in edges {
         if let Some(first) = running.iter().position(|it| *it > 0) {
-            spent[first] += at - since;
+            spent[first] += at.saturating_sub(since);
         }
         since = at;
         running[kind] += change;

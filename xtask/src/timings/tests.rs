@@ -210,11 +210,11 @@ fn the_load_is_thinned_out_but_not_lost() {
     let began = Instant::now();
     let mut recorder = Recorder::new(began);
     for n in 0..20_000_u64 {
-        recorder.load(n, 2 * n, 4, began + Duration::from_millis(250 * n));
+        recorder.load(n, 2 * n, 4, began + Duration::from_millis(n * 250));
     }
     assert!(recorder.load.len() < 1300, "{}", recorder.load.len());
     assert!(recorder.load[1..].iter().all(|it| (it.1 - 2.0).abs() < 1e-9));
-    assert!(recorder.load.last().unwrap().0 > Duration::from_secs(4500));
+    assert!(recorder.load.last().unwrap().0 > Duration::from_mins(75));
 }
 
 fn recorded(name: &str) -> String {

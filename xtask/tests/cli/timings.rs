@@ -96,7 +96,7 @@ fn a_damaged_run_before() {
 #[test]
 fn what_took_long_before_is_estimated() {
     let mut sandbox = Sandbox::new();
-    let slow = "while [ $SECONDS -lt 2 ]; do :; done; : > $out";
+    let slow = "while [ $SECONDS -lt 6 ]; do :; done; : > $out";
     for n in 0..3 {
         sandbox = sandbox.packages(&[("default", slow), ("quick", ": > $out")]);
         let run = sandbox.run("build --all").good();

@@ -37,26 +37,28 @@ fn fill(sandbox: &Sandbox, cache_dir: &str) {
     assert!(done.success());
 }
 
-#[test]
-fn a_remote_builder_and_a_cache() {
-    if lacks("sshd") || lacks("ssh") {
-        return;
-    }
-    let builder = Builder::start("box", "big-parallel");
+/// A workspace whose cache is filled, with what it says to Nix.
+fn workspace(builder: &Builder) -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let text = flake(&sandbox.nonce());
     let sandbox = sandbox.file("flake.nix", &text);
     let dir = sandbox.temp().to_owned();
     let cache_dir = format!("file://{dir}/cache");
     fill(&sandbox, &cache_dir);
-    std::fs::write(
-        dir.join("ssh_config"),
-        format!("{}\nHost *\n  StrictHostKeyChecking yes\n", builder.entry()),
-    )
-    .unwrap();
+    let config = format!("{}\nHost *\n  StrictHostKeyChecking yes\n", builder.entry());
+    std::fs::write(dir.join("ssh_config"), config).unwrap();
     std::fs::write(dir.join("machines"), builder.line(&format!("{} 2 1 - -", system())) + "\n").unwrap();
-    let sandbox = sandbox.env("NIX_SSHOPTS", &format!("-F {dir}/ssh_config"));
-    let builders = format!("@{dir}/machines");
+    (sandbox.env("NIX_SSHOPTS", &format!("-F {dir}/ssh_config")), cache_dir)
+}
+
+#[test]
+fn a_remote_builder_and_a_cache() {
+    if lacks("sshd") || lacks("ssh") {
+        return;
+    }
+    let builder = Builder::start("box", "big-parallel");
+    let (sandbox, cache_dir) = workspace(&builder);
+    let builders = format!("@{}/machines", sandbox.temp());
     let run = sandbox.run_args(&[
         "build",
         "--timings",
@@ -96,8 +98,10 @@ fn a_remote_builder_and_a_cache() {
     assert!(ways.contains(&(&"download".into(), &cache_dir.as_str().into())), "{ways:?}");
     assert!(ways.contains(&(&"send".into(), &"box".into())), "{ways:?}");
     assert!(ways.contains(&(&"fetch".into(), &"box".into())), "{ways:?}");
-    let steps = timings["critical"]["steps"].as_array().unwrap();
-    assert_eq!(steps.len(), 3, "{text}");
+    // So small a download may take no time that can be measured.
+    let steps: Vec<u64> =
+        timings["critical"]["steps"].as_array().unwrap().iter().map(|it| it.as_u64().unwrap()).collect();
+    assert!(steps.ends_with(&[1, 2]), "{text}");
     // It was really built there, and where its key is is nobody's business.
     let entries: Vec<String> =
         builder.store().read_dir_utf8().unwrap().map(|it| it.unwrap().file_name().to_owned()).collect();

@@ -66,8 +66,8 @@ function summary(data) {
   const trouble = [counts.failed && `${counts.failed} failed`, counts.stopped && `${counts.stopped} stopped`, counts.not_built && `${counts.not_built} not built`].filter(Boolean).join(", ");
   const tiles = [
     ["Built", counts.built, trouble || count(counts.built, "derivation")],
-    ["Downloaded", counts.downloaded, size(bytes.downloaded)],
-    ["Copied", counts.copied, `${size(bytes.copied)} to and from builders`],
+    ["Downloaded", counts.downloaded, counts.downloaded ? size(bytes.downloaded) : "from caches"],
+    ["Copied", counts.copied, `${counts.copied ? `${size(bytes.copied)} ` : ""}to and from builders`],
     ...(counts.uploaded ? [["Uploaded", counts.uploaded, size(bytes.uploaded)]] : []),
     ["Was there", counts.present, "needed, not made again"],
     ["Critical path", duration(data.critical.seconds), count(data.critical.steps.length, "step")],
