@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
@@ -14,11 +14,14 @@ use crate::tasks::build::Build;
 use crate::tasks::bump::Bump;
 use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
+use crate::tasks::complete::Complete;
+use crate::tasks::docs::Docs;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
 use crate::timings;
 use crate::ui::{Style, Ui};
@@ -76,7 +79,11 @@ enum Task {
     Lock(Lock),
     Bump(Bump),
     Image(Image),
+    Size(Size),
     Ci(Ci),
+    Docs(Docs),
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 impl Task {
@@ -99,9 +106,19 @@ impl Task {
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
+            Task::Size(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
+            Task::Docs(it) => it.run(cx),
+            // Answered before there is a context.
+            Task::Complete(_) => Ok(Report::done()),
         }
     }
+}
+
+/// The command line as a value, for whoever describes it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -116,6 +133,10 @@ pub(crate) fn main() -> ExitCode {
     let Global { json, quiet, verbose, .. } = cli.global;
     let host = Host::current();
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
+    if let (Task::Complete(it), Ok(host)) = (&cli.task, &host) {
+        let lines = it.lines(host, &mut command());
+        return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
+    }
     let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
         Ok(mut cx) => {

@@ -157,6 +157,15 @@ impl Context {
         }
     }
 
+    /// The same as it was at a commit of the work tree `top`.
+    #[must_use]
+    pub fn flake_ref_at(&self, flake: usize, top: &Utf8Path, commit: &str) -> String {
+        let dir = self.flake_dir(flake);
+        let inside = dir.strip_prefix(top).ok().filter(|it| *it != "");
+        let inside = inside.map(|it| format!("&dir={}", url_path(it))).unwrap_or_default();
+        format!("git+file://{}?rev={commit}{inside}", url_path(top))
+    }
+
     #[must_use]
     pub fn system(&self) -> System {
         self.host.system()

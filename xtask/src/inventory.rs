@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::host::System;
+use crate::known_names::KnownNames;
 use crate::nix::store_path::StorePath;
 use crate::plan::{self, Settings, question};
 use crate::revision;
@@ -131,13 +132,15 @@ pub fn names(
     settings: &Settings,
 ) -> anyhow::Result<Vec<String>> {
     let set = question::package_set(system);
-    remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
+    let names = remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
         let installable = cx.flake_ref(flake);
         match ask(cx, &question::names(&installable, &set), settings) {
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             it => it,
         }
-    })
+    })?;
+    KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
+    Ok(names)
 }
 
 /// Nix's message where something of a flake cannot be fetched.

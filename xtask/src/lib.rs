@@ -2,6 +2,7 @@
 
 pub mod alejandra4;
 pub mod cli;
+pub mod closure;
 pub mod companion;
 pub mod context;
 pub mod files;
@@ -11,6 +12,7 @@ pub mod history;
 pub mod host;
 pub mod image;
 pub mod inventory;
+pub mod known_names;
 pub mod locks;
 pub mod logs;
 pub mod monitor;

@@ -34,6 +34,12 @@ pub enum Step {
     ShowDerivations {
         paths: Vec<String>,
     },
+    /// Every path that a path needs at run time, with sizes and references.
+    Closure {
+        path: String,
+        /// As for [`Step::PathInfo`].
+        name_format: bool,
+    },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
         installable: String,
@@ -134,6 +140,13 @@ impl Step {
                 argv.push(paths)
             }
             Step::ShowDerivations { paths } => argv.push(["derivation", "show", "--recursive"]).push(paths),
+            Step::Closure { path, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push([path])
+            }
             Step::DevEnv { installable, profile } => {
                 argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
             }
@@ -176,6 +189,7 @@ impl Step {
             self,
             Step::Root { .. }
                 | Step::PathInfo { .. }
+                | Step::Closure { .. }
                 | Step::ShowDerivations { .. }
                 | Step::Exec { .. }
                 | Step::Update { .. }
@@ -216,6 +230,7 @@ impl fmt::Display for Step {
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
             Step::ShowDerivations { .. } => f.write_str("nix derivation show"),
+            Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),

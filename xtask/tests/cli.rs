@@ -21,6 +21,10 @@ mod bump;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/complete.rs"]
+mod complete;
+#[path = "cli/docs.rs"]
+mod docs;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -47,6 +51,8 @@ mod run;
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/size.rs"]
+mod size;
 #[path = "cli/source.rs"]
 mod source;
 #[path = "cli/timings.rs"]

@@ -84,7 +84,7 @@ fn the_page_is_used() {
     browser.key("0");
     assert!((browser.eval(span).as_f64().unwrap() - whole).abs() < 1e-9);
     let (x, y) = place(&mut browser, last);
-    browser.mouse("mouseWheel", x, y, json!({"deltaX": 0, "deltaY": -400, "modifiers": 2}));
+    browser.mouse("mouseWheel", x, y, &json!({"deltaX": 0, "deltaY": -400, "modifiers": 2}));
     assert!(browser.eval(span).as_f64().unwrap() < whole * 0.5);
     browser.key("0");
     // A click on a bar tells of it and draws its neighbours; a click on a neighbour goes there.

@@ -52,17 +52,17 @@ fn others() {
         "#]],
     );
     check(
+        Step::Closure { path: "/nix/store/x".into(), name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --recursive --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
         Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
         &settings,
         expect![[r#"
         nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
-    "#]],
-    );
-    check(
-        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
-        &settings,
-        expect![[r#"
-        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
     check(
@@ -132,6 +132,18 @@ fn locks() {
         &settings,
         expect![[r#"
         nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
+    "#]],
+    );
+}
+
+#[test]
+fn derivations() {
+    let settings = Settings::default();
+    check(
+        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// The machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One page of one browser, which ends with it.
 pub(crate) struct Browser {
@@ -48,7 +48,8 @@ impl Browser {
             Browser { child, input, output, session, last: 0, requests, errors, loaded: false, _temp: temp };
         let target = res.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        res.session = res.call("Target.attachToTarget", &attach)["sessionId"].as_str().unwrap().to_owned();
+        let attached = res.call("Target.attachToTarget", &attach);
+        attached["sessionId"].as_str().unwrap().clone_into(&mut res.session);
         for domain in ["Page", "Runtime", "Network", "Log"] {
             res.call(&format!("{domain}.enable"), &json!({}));
         }
@@ -123,7 +124,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", &scheme);
     }
 
-    pub(crate) fn mouse(&mut self, kind: &str, x: f64, y: f64, more: Value) {
+    pub(crate) fn mouse(&mut self, kind: &str, x: f64, y: f64, more: &Value) {
         let mut params = json!({"type": kind, "x": x, "y": y});
         for (name, value) in more.as_object().into_iter().flatten() {
             params[name] = value.clone();
@@ -133,7 +134,7 @@ impl Browser {
 
     pub(crate) fn click(&mut self, x: f64, y: f64) {
         for kind in ["mousePressed", "mouseReleased"] {
-            self.mouse(kind, x, y, json!({"button": "left", "clickCount": 1}));
+            self.mouse(kind, x, y, &json!({"button": "left", "clickCount": 1}));
         }
     }
 
@@ -150,26 +151,25 @@ impl Browser {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": 1500, "scale": 1});
         let params = json!({"captureBeyondViewport": true, "clip": clip});
         let shot = self.call("Page.captureScreenshot", &params);
-        self.keep(name, shot["data"].as_str().unwrap())
+        keep(name, shot["data"].as_str().unwrap())
     }
 
     /// The page on paper.
     pub(crate) fn print(&mut self, name: &str) -> usize {
         let params = json!({"printBackground": true, "paperWidth": 8.27, "paperHeight": 11.69});
         let paper = self.call("Page.printToPDF", &params);
-        self.keep(name, paper["data"].as_str().unwrap())
+        keep(name, paper["data"].as_str().unwrap())
     }
+}
 
-    fn keep(&mut self, name: &str, base64: &str) -> usize {
-        if let Ok(dir) = std::env::var("XTASK_TEST_SHOTS") {
-            let file = File::create(Path::new(&dir).join(name)).unwrap();
-            let mut child =
-                Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(file).spawn().unwrap();
-            child.stdin.take().unwrap().write_all(base64.as_bytes()).unwrap();
-            assert!(child.wait().unwrap().success());
-        }
-        base64.len() * 3 / 4
+fn keep(name: &str, base64: &str) -> usize {
+    if let Ok(dir) = std::env::var("XTASK_TEST_SHOTS") {
+        let file = File::create(Path::new(&dir).join(name)).unwrap();
+        let mut child = Command::new("base64").arg("-d").stdin(Stdio::piped()).stdout(file).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(base64.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
     }
+    base64.len() * 3 / 4
 }
 
 fn listen(path: &Path) -> Receiver<Value> {

@@ -56,7 +56,7 @@ pub(crate) fn run(builds: usize) -> Timings {
     }
     for n in downloads..downloads + builds {
         let slot = n % slots.len();
-        let inputs: Vec<usize> = (0..1 + numbers.below(3)).map(|_| numbers.below(n)).collect();
+        let inputs: Vec<usize> = (0..=numbers.below(3)).map(|_| numbers.below(n)).collect();
         let ready = inputs.iter().filter_map(|it| derivations[*it].end).fold(slots[slot], f64::max);
         let long = if numbers.below(20) == 0 { 9.0 } else { 1.0 };
         let (start, end) = (ready + 0.01, ready + numbers.seconds(0.1, 2.4) * long);
@@ -78,7 +78,7 @@ pub(crate) fn run(builds: usize) -> Timings {
         }
         derivations.push(it);
     }
-    for n in 0..builds / 10 + 1 {
+    for n in 0..=builds / 10 {
         let mut it = derivation(&mut numbers, n, State::Present, "", 0.0, 0.0, Vec::new());
         (it.start, it.end) = (None, None);
         derivations.push(it);
@@ -98,7 +98,7 @@ fn derivation(
     let name =
         format!("{}-{}.{}.{n}", NAMES[numbers.below(NAMES.len())], numbers.below(9), numbers.below(30));
     let phase = |at: usize| start + (end - start) * [0.0, 0.05, 0.2, 0.75, 0.93][at];
-    let built = state == State::Built && n % 2 == 0;
+    let built = state == State::Built && n.is_multiple_of(2);
     Derivation {
         drv: format!("{n:032}-{name}.drv"),
         name,
@@ -117,7 +117,8 @@ fn derivation(
         inputs,
         slack: 0.0,
         gain: 0.0,
-        before: (state == State::Built && n % 3 == 0).then(|| (end - start) * numbers.seconds(0.7, 1.5)),
+        before: (state == State::Built && n.is_multiple_of(3))
+            .then(|| (end - start) * numbers.seconds(0.7, 1.5)),
     }
 }
 
