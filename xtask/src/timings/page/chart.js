@@ -14,6 +14,7 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
   const total = Math.max(data.seconds, ...all.map((it) => it.end), 0.001);
   const most = Math.max(1, data.cores, ...steps.map((it) => it[1]), ...data.load.map((it) => it[1]));
   let shown = lanes(all);
+  let own = standing();
   let view = { from: 0, to: total };
   let selected = null;
   let matches = () => true;
@@ -251,8 +252,6 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
 
   /** The critical path from step to step, and what the selected one waited for. */
   function drawLinks() {
-    const own = new Map(all.filter((it) => it.node !== undefined && it.row !== undefined && shownBar(it))
-      .map((it) => [it.node, it]));
     const link = (from, to, colour, line) => {
       if (!from || !to) return;
       const [a, b] = [box(from), box(to)];
@@ -268,6 +267,11 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
     if (selected && selected.node !== undefined) {
       (data.derivations[selected.node].inputs || []).slice(0, 40).forEach((it) => link(own.get(it), selected, colours.text, 1));
     }
+  }
+
+  /** Of what is shown, the bar of each derivation. */
+  function standing() {
+    return new Map(all.filter((it) => it.node !== undefined && it.row !== undefined && shownBar(it)).map((it) => [it.node, it]));
   }
 
   /** The bar that stands for a derivation: its build, or else its download. */
@@ -318,6 +322,7 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
   function only(path) {
     all.forEach((it) => { delete it.row; });
     shown = lanes(path ? all.filter((it) => it.node === undefined ? it.order === 0 : critical.has(it.node) && shownBar(it)) : all);
+    own = standing();
     scroller.scrollTop = 0;
     resize();
   }
