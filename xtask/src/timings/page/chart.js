@@ -43,7 +43,8 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
     const content = head() + rows() * ROW + 6;
     spacer.style.height = "0px";
     const limit = paper ? Math.min(content, 430) : Math.min(content, Math.max(220, Math.min(innerHeight * 0.62, 640)));
-    width = scroller.clientWidth;
+    // A sheet of A4 is about so wide between its margins.
+    width = paper ? 720 : scroller.clientWidth;
     height = Math.round(limit);
     scroller.style.height = `${height + 2}px`;
     spacer.style.height = `${Math.max(0, content - height)}px`;
