@@ -16,6 +16,7 @@ pub mod shares;
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
@@ -107,12 +108,10 @@ fn write(cx: &mut Context, mut recorded: Recorded, ok: bool) -> anyhow::Result<F
 fn graph(cx: &mut Context, recorder: &Recorder) -> Graph {
     let mut res = Graph::default();
     // What was asked for covers nearly all; what remains was built by a check or an evaluation.
-    for round in 0..2 {
-        let built = recorder.builds.iter().map(|it| &it.drv).filter(|_| round == 1);
-        let mut roots: Vec<String> = recorder.wanted.iter().chain(built).cloned().collect();
-        roots.retain(|it| !res.0.contains_key(it));
-        roots.sort();
-        roots.dedup();
+    // They are asked for apart, because one that is gone spoils the whole answer.
+    let built: BTreeSet<String> = recorder.builds.iter().map(|it| it.drv.clone()).collect();
+    for roots in [&recorder.wanted, &built] {
+        let roots: Vec<String> = roots.iter().filter(|it| !res.0.contains_key(*it)).cloned().collect();
         if roots.is_empty() || cx.interrupt.signal().is_some() {
             continue;
         }
@@ -122,7 +121,7 @@ fn graph(cx: &mut Context, recorder: &Recorder) -> Graph {
             res.add(&call.exit.stdout)
         });
         if let Err(error) = added {
-            cx.ui.warning(&format!("no critical path in the timings: {error:#}"));
+            cx.ui.warning(&format!("the timings lack a part of the graph: {error:#}"));
         }
     }
     res

@@ -152,15 +152,21 @@ fn derivations(recorder: &Recorder, graph: &Graph) -> Vec<Derivation> {
     for drv in unreached(recorder, graph) {
         res.entry(drv).or_insert_with(|| derivation(drv, graph, State::NotBuilt));
     }
-    let needed: Vec<&str> = res
+    let needed: BTreeSet<&str> = res
         .iter()
         .filter(|it| it.1.state != State::Downloaded)
         .filter_map(|it| graph.0.get(*it.0))
         .flat_map(|it| it.inputs.iter().map(String::as_str))
-        .chain(recorder.wanted.iter().map(String::as_str))
         .collect();
     for drv in needed {
         res.entry(drv).or_insert_with(|| derivation(drv, graph, State::Present));
+    }
+    let good = recorder.builds.iter().all(|it| it.end_kind == End::Built);
+    for drv in &recorder.wanted {
+        // Of what is not in the graph it is not known what it needs: after a failure, nothing is claimed for it.
+        let there = good || graph.0.contains_key(drv);
+        let state = if there { State::Present } else { State::NotBuilt };
+        res.entry(drv).or_insert_with(|| derivation(drv, graph, state));
     }
     let mut res: Vec<Derivation> = res.into_values().collect();
     let order = |it: &Derivation| (it.start.unwrap_or(f64::INFINITY), it.state);

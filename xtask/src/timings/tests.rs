@@ -285,3 +285,14 @@ fn the_schema_is_up_to_date() {
     schema.push('\n');
     expect_file!["../../../docs/timings.schema.json"].assert_eq(&schema);
 }
+
+/// An interrupted run whose graph cannot be had claims nothing of what was asked for.
+#[test]
+fn an_interrupt_without_a_graph() {
+    let mut recorder =
+        play(&[(0, start(2, 0, 104, &[])), (100, start(3, 0, 105, &[&drv("a"), ""])), (900, stop(3))]);
+    recorder.wanted.insert(drv("c"));
+    let timings = said(&mut recorder, &Graph::default(), 1000);
+    let states: Vec<_> = timings.derivations.iter().map(|it| (it.name.as_str(), it.state)).collect();
+    assert_eq!(states, [("a", State::Stopped), ("c", State::NotBuilt)]);
+}
