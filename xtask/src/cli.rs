@@ -16,10 +16,12 @@ use crate::tasks::check::Check;
 use crate::tasks::ci::Ci;
 use crate::tasks::complete::Complete;
 use crate::tasks::docs::Docs;
+use crate::tasks::doctor::Doctor;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
 use crate::tasks::run::Run;
+use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
 use crate::tasks::size::Size;
 use crate::tasks::update::Update;
@@ -80,6 +82,8 @@ enum Task {
     Bump(Bump),
     Image(Image),
     Size(Size),
+    Doctor(Doctor),
+    Setup(Setup),
     Ci(Ci),
     Docs(Docs),
     #[command(hide = true)]
@@ -107,6 +111,8 @@ impl Task {
             Task::Bump(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Size(it) => it.run(cx),
+            Task::Doctor(it) => it.run(cx),
+            Task::Setup(it) => it.run(cx),
             Task::Ci(it) => it.run(cx),
             Task::Docs(it) => it.run(cx),
             // Answered before there is a context.

@@ -102,6 +102,12 @@ impl Context {
         self.find_nix(false).ok()
     }
 
+    /// Why there is no Nix at hand; empty when there is one.
+    #[must_use]
+    pub fn nix_missing(&mut self) -> String {
+        self.find_nix(false).err().map(|it| format!("{it:#}")).unwrap_or_default()
+    }
+
     fn find_nix(&mut self, fetch: bool) -> anyhow::Result<&Nix> {
         if self.nix.is_none() {
             let settings = &self.workspace.manifest.nix;

@@ -1,22 +1,27 @@
 //! `cargo xtask` drives Elodin's Nix workspace. ARCHITECTURE.md has the map.
 
 pub mod alejandra4;
+pub mod builders;
+pub mod changeset;
 pub mod cli;
 pub mod closure;
 pub mod companion;
 pub mod context;
+pub mod doctor;
 pub mod files;
 pub mod format;
 pub mod hints;
 pub mod history;
 pub mod host;
 pub mod image;
+pub mod installation;
 pub mod inventory;
 pub mod known_names;
 pub mod locks;
 pub mod logs;
 pub mod monitor;
 pub mod nix;
+pub mod nix_conf;
 pub mod nix_edit;
 pub mod nix_files;
 pub mod outcome;

@@ -30,7 +30,9 @@ pub struct Monitor {
     pub errors: Vec<String>,
     pub warnings: BTreeSet<String>,
     /// Derivations that Nix said it would build.
-    pub planned: usize,
+    pub planned: Vec<String>,
+    /// Bytes that it said it would download, when they are unpacked.
+    pub download: u64,
     /// What Nix is busy with when it neither builds nor copies.
     pub talk: Option<String>,
     copies: BTreeMap<u64, (String, Progress)>,
@@ -285,21 +287,32 @@ impl Monitor {
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
         match level {
+            // Under `--dry-run` it is told as loudly as an error.
+            0 if self.plan(text.trim()) => None,
             0 => self.error(root.unwrap_or(text)),
             1 => {
                 let text = text.trim().trim_start_matches("warning:").trim().to_owned();
                 self.warnings.insert(text.clone()).then_some(Change::Warning(text))
             }
             _ => {
-                let text = text.trim();
-                if text.ends_with("will be built:") {
-                    self.planned = 0;
-                } else if text.starts_with("/nix/store/") && text.ends_with(".drv") {
-                    self.planned += 1;
-                }
+                self.plan(text.trim());
                 None
             }
         }
+    }
+
+    /// What Nix says before it starts: what it will build and what it will download. Whether that is what it said.
+    fn plan(&mut self, text: &str) -> bool {
+        if text.ends_with("will be built:") {
+            self.planned.clear();
+        } else if text.ends_with("unpacked):") {
+            self.download = unpacked(text).unwrap_or_default();
+        } else if text.starts_with("/nix/store/") && text.ends_with(".drv") {
+            self.planned.push(text.to_owned());
+        } else {
+            return text.starts_with("/nix/store/") && !text.contains(char::is_whitespace);
+        }
+        true
     }
 
     /// What an error is about. It may tell which of several builds has failed.
@@ -345,5 +358,54 @@ impl Monitor {
             res.running += 1;
         }
         res
+    }
+}
+
+/// The bytes in `these 9 paths will be fetched (1.9 KiB download, 4.1 MiB unpacked):`. 2.26 always says MiB.
+fn unpacked(text: &str) -> Option<u64> {
+    let words = text.strip_suffix(" unpacked):")?.rsplit_once(", ")?.1;
+    let (number, unit) = words.split_once(' ')?;
+    let power = ["B", "KiB", "MiB", "GiB", "TiB"].iter().position(|it| *it == unit)?;
+    // In tenths or hundredths, so that no float is needed.
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = u32::try_from(part.len()).ok()?;
+    let scaled: u64 = format!("{whole}{part}").parse().ok()?;
+    Some(
+        scaled.checked_mul(1024_u64.checked_pow(u32::try_from(power).ok()?)?)?
+            / 10_u64.checked_pow(digits)?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dry_run_says_is_no_error() {
+        let mut monitor = Monitor::default();
+        for text in [
+            "these 2 derivations will be built:",
+            "  /nix/store/a-x.drv",
+            "  /nix/store/b-y.drv",
+            "these 9 paths will be fetched (1.9 KiB download, 4.1 KiB unpacked):",
+            "  /nix/store/c-z",
+            "error: something else",
+        ] {
+            monitor.message(0, text, None);
+        }
+        assert_eq!(monitor.planned, ["/nix/store/a-x.drv", "/nix/store/b-y.drv"]);
+        assert_eq!((monitor.download, monitor.errors), (4198, vec!["something else".to_owned()]));
+    }
+
+    #[test]
+    fn sizes_in_both_versions() {
+        for (text, want) in [
+            ("this path will be fetched (0.00 MiB download, 12.50 MiB unpacked):", Some(13_107_200)),
+            ("these 2 paths will be fetched (1 B download, 17 B unpacked):", Some(17)),
+            ("these 2 paths will be fetched (1.0 GiB download, 2.5 GiB unpacked):", Some(2_684_354_560)),
+            ("these paths will be fetched (? download, many unpacked):", None),
+        ] {
+            assert_eq!(unpacked(text), want, "{text}");
+        }
     }
 }

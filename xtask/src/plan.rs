@@ -70,6 +70,24 @@ pub enum Step {
         flake: String,
         overrides: Vec<(String, String)>,
     },
+    /// Says what would have to be built and what can be downloaded. What is evaluated is written to the store.
+    WouldBuild {
+        installable: String,
+    },
+    /// What derivations are made of.
+    Derivations {
+        paths: Vec<String>,
+    },
+    /// The settings that Nix has, from its files and from the user's options.
+    Config,
+    /// Whether a store answers; the one that Nix works on where none is named.
+    StoreInfo {
+        store: Option<String>,
+    },
+    /// Whether the daemon trusts the user; on stderr, which of these caches it would not use for him.
+    Trust {
+        substituters: Vec<String>,
+    },
     /// Evaluates every output of a flake and builds this system's checks.
     FlakeCheck {
         flake: String,
@@ -84,6 +102,10 @@ pub struct Build {
     pub keep_going: bool,
     /// Builds at once; Nix decides when absent.
     pub jobs: Option<u32>,
+    /// A system whose programs run here too, which Nix has not been told.
+    pub platform: Option<String>,
+    /// The machine to build on besides this one, as a line of Nix' `machines` file; it takes the place of all others.
+    pub builder: Option<String>,
 }
 
 /// What every call gets, whatever it does.
@@ -126,8 +148,37 @@ impl Step {
 
     fn words(&self, settings: &Settings, log: &[&str]) -> Vec<String> {
         let mut argv = Argv(Vec::new());
+        self.subcommand(&mut argv);
+        // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
+        if matches!(self, Step::Develop { .. }) {
+            argv.push(["--option", "flake-registry", ""]);
+        }
+        argv.flag("--no-update-lock-file", self.reads_a_flake());
         match self {
-            Step::Build(build) => build.argv(&mut argv),
+            // The daemon would refuse settings of ours, and say so.
+            Step::Trust { .. } => features(&mut argv),
+            _ => settings.argv(&mut argv),
+        }
+        match self {
+            Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
+            Step::Config => argv.push(machine_options(&settings.extra)),
+            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
+            _ => &mut argv,
+        };
+        argv.push(log);
+        // The last of all: what follows is the command's own.
+        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
+            && !command.is_empty()
+        {
+            argv.push(["--command"]).push(command);
+        }
+        argv.0
+    }
+
+    /// What it does, before what every call gets.
+    fn subcommand(&self, argv: &mut Argv) {
+        match self {
+            Step::Build(build) => build.argv(argv),
             Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
             Step::Eval { installable, apply } => {
                 argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
@@ -157,44 +208,42 @@ impl Step {
                 argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
             }
             Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
+            Step::WouldBuild { installable } => {
+                argv.push(["build", "--dry-run", "--json", "--no-link", installable])
+            }
+            Step::Derivations { paths } => argv.push(["derivation", "show"]).push(paths),
+            Step::Config => argv.push(["config", "show", "--json"]),
+            Step::StoreInfo { store } => {
+                argv.push(["store", "info", "--json"]);
+                argv.push(store.iter().flat_map(|it| ["--store", it]))
+            }
+            Step::Trust { substituters } => {
+                argv.push(["store", "info", "--json"]);
+                if !substituters.is_empty() {
+                    argv.push(["--option", "extra-substituters", &substituters.join(" ")]);
+                }
+                argv
+            }
             Step::FlakeCheck { flake, build, all_systems } => {
                 argv.push(["flake", "check", flake, "--keep-going"]);
                 argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
             }
         };
-        // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
-        if matches!(self, Step::Develop { .. }) {
-            argv.push(["--option", "flake-registry", ""]);
-        }
-        argv.flag("--no-update-lock-file", self.reads_a_flake());
-        settings.argv(&mut argv);
-        match self {
-            Step::Build(_) => argv.push(&settings.extra),
-            _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
-            _ => &mut argv,
-        };
-        argv.push(log);
-        // The last of all: what follows is the command's own.
-        if let Step::Develop { command, .. } | Step::Exec { command, .. } = self
-            && !command.is_empty()
-        {
-            argv.push(["--command"]).push(command);
-        }
-        argv.0
     }
 
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
-        !matches!(
+        let paths = matches!(
             self,
             Step::Root { .. }
                 | Step::PathInfo { .. }
                 | Step::Closure { .. }
                 | Step::ShowDerivations { .. }
                 | Step::Exec { .. }
-                | Step::Update { .. }
-                | Step::Lock { .. }
-        )
+                | Step::Derivations { .. }
+        );
+        let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
+        !paths && !writes && !matches!(self, Step::Config | Step::StoreInfo { .. } | Step::Trust { .. })
     }
 }
 
@@ -205,13 +254,23 @@ impl Build {
         if let Some(jobs) = self.jobs {
             argv.push(["--max-jobs", &jobs.to_string()]);
         }
+        if let Some(platform) = &self.platform {
+            argv.push(["--option", "extra-extra-platforms", platform]);
+        }
+        if let Some(builder) = &self.builder {
+            argv.push(["--builders", builder]);
+        }
         argv
     }
 }
 
+fn features(argv: &mut Argv) {
+    argv.push(["--extra-experimental-features", "nix-command flakes"]);
+}
+
 impl Settings {
     fn argv(&self, argv: &mut Argv) {
-        argv.push(["--extra-experimental-features", "nix-command flakes"]);
+        features(argv);
         argv.push(["--option", "connect-timeout", &self.connect_timeout.to_string()]);
         argv.flag("--offline", self.offline);
         argv.flag("--accept-flake-config", self.accept_flake_config);
@@ -229,12 +288,18 @@ impl fmt::Display for Step {
             Step::Root { path, .. } => write!(f, "nix build {path}"),
             Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
             Step::PathInfo { .. } => f.write_str("nix path-info"),
-            Step::ShowDerivations { .. } => f.write_str("nix derivation show"),
             Step::Closure { path, .. } => write!(f, "nix path-info --recursive {path}"),
             Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
+            Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
+            Step::Derivations { .. } | Step::ShowDerivations { .. } => f.write_str("nix derivation show"),
+            Step::Config => f.write_str("nix config show"),
+            Step::Trust { .. } => f.write_str("nix store info"),
+            Step::StoreInfo { store } => {
+                write!(f, "nix store info --store {}", store.as_deref().unwrap_or("auto"))
+            }
             Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
             Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
             Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
@@ -245,15 +310,35 @@ impl fmt::Display for Step {
 /// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
 #[must_use]
 pub fn evaluation_options(extra: &[String]) -> Vec<String> {
+    those(extra, |word| match word {
+        "--impure" | "--refresh" | "--show-trace" => Some(0),
+        "-I" | "--include" | "--override-flake" | "--reference-lock-file" => Some(1),
+        "--override-input" | "--option" | "--arg" | "--argstr" => Some(2),
+        _ => None,
+    })
+}
+
+/// Those of a user's options that change where something is built.
+fn machine_options(extra: &[String]) -> Vec<String> {
+    those(extra, |word| match word {
+        "--builders"
+        | "--max-jobs"
+        | "-j"
+        | "--extra-platforms"
+        | "--extra-extra-platforms"
+        | "--system-features"
+        | "--extra-system-features" => Some(1),
+        "--option" => Some(2),
+        _ => None,
+    })
+}
+
+/// Some options with their values; `values` says how many each has, and `None` for those that are left out.
+fn those(extra: &[String], values: impl Fn(&str) -> Option<usize>) -> Vec<String> {
     let mut res = Vec::new();
     let mut words = extra.iter();
     while let Some(word) = words.next() {
-        let values = match word.as_str() {
-            "--impure" | "--refresh" | "--show-trace" => 0,
-            "-I" | "--include" | "--override-flake" | "--reference-lock-file" => 1,
-            "--override-input" | "--option" | "--arg" | "--argstr" => 2,
-            _ => continue,
-        };
+        let Some(values) = values(word) else { continue };
         res.push(word.clone());
         res.extend(words.by_ref().take(values).cloned());
     }

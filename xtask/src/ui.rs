@@ -82,6 +82,11 @@ impl Ui {
         self.data(&command.to_string());
     }
 
+    /// Lines for a shell that would run, under `--dry-run`.
+    pub fn planned_script(&self, script: &str) {
+        self.data(script);
+    }
+
     /// Tells what changed, to those who do not see the bars.
     pub fn change(&self, change: &Change) {
         match change {

@@ -15,6 +15,7 @@ mod nix_literal;
 pub mod nix_value;
 pub mod position;
 pub mod registry;
+mod setup_settings;
 pub mod target;
 
 use std::fs;
@@ -32,6 +33,7 @@ pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
 pub use self::registry::Registry;
+pub use self::setup_settings::InstallerSettings;
 pub use self::target::Target;
 
 /// The repository on disk.
@@ -207,7 +209,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, setup)
             "#]],
         );
     }

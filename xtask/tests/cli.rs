@@ -25,6 +25,8 @@ mod ci;
 mod complete;
 #[path = "cli/docs.rs"]
 mod docs;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -47,6 +49,8 @@ mod output;
 mod places;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/setup.rs"]
+mod setup;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 use unix::sys::signal::Signal;
 use unix::unistd::Pid;
@@ -122,6 +122,45 @@ fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
         .stderr_capture()
         .unchecked()
         .reader()
+}
+
+/// What a short command said, all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub stdout: String,
+    pub stderr: String,
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+}
+
+impl Answer {
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// Asks a short command that must not keep anybody waiting: after `patience` it is killed, and there is no answer.
+///
+/// # Errors
+/// When it cannot be started, or took too long.
+#[expect(clippy::disallowed_methods, reason = "this is the file that starts children that may hang")]
+pub fn ask(command: &Command<'_>, patience: Duration) -> anyhow::Result<Answer> {
+    let handle = duct::cmd(command.program.as_std_path(), command.args)
+        .dir(command.dir)
+        .full_env(command.env)
+        .stdin_bytes(command.input)
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        .start()
+        .with_context(|| format!("cannot run `{}`", command.program))?;
+    let Some(output) = handle.wait_timeout(patience).context("cannot wait for the child")? else {
+        handle.kill().context("cannot stop the child")?;
+        bail!("`{}` did not answer within {} s", command.program, patience.as_secs_f32());
+    };
+    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+    Ok(Answer { stdout: text(&output.stdout), stderr: text(&output.stderr), code: output.status.code() })
 }
 
 /// Reads as fast as the child writes: a full pipe would stop Nix. Of the progress of an activity only the latest is
@@ -251,6 +290,23 @@ mod tests {
             }
         });
         assert_eq!((exit.code, exit.interrupted), (None, true));
+    }
+
+    #[test]
+    fn who_does_not_answer_in_time_is_killed() {
+        let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+        let asked = |script: &str| {
+            let args = ["-c".to_owned(), script.to_owned()];
+            let command =
+                Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
+            ask(&command, Duration::from_secs(5))
+        };
+        let answer = asked("echo yes; echo but >&2; exit 4").unwrap();
+        assert_eq!(answer, Answer { stdout: "yes\n".into(), stderr: "but\n".into(), code: Some(4) });
+        let since = Instant::now();
+        let error = format!("{:#}", asked("exec sleep 60").unwrap_err());
+        assert_eq!(error, "`/bin/sh` did not answer within 5 s");
+        assert!(since.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

@@ -24,6 +24,22 @@ fn build() {
         nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
+    let elsewhere = Build { builder: Some("ssh-ng://root@[::1] aarch64-linux".into()), ..build.clone() };
+    let emulated = Build { platform: Some("aarch64-linux".into()), ..build.clone() };
+    check(
+        Step::Build(elsewhere),
+        &Settings::default(),
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --builders 'ssh-ng://root@[::1] aarch64-linux' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Build(emulated),
+        &Settings::default(),
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --option extra-extra-platforms aarch64-linux --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
     let build = Build { keep_going: true, jobs: Some(2), ..build };
     let settings = Settings {
         offline: true,
@@ -144,6 +160,57 @@ fn derivations() {
         &settings,
         expect![[r#"
         nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+}
+
+#[test]
+fn where_something_would_be_built() {
+    let settings = Settings {
+        extra: text(&["--impure", "--builders", "a b", "-j", "0", "--option", "c", "d"]),
+        ..Settings::default()
+    };
+    check(
+        Step::WouldBuild { installable: "./aleph#a".into() },
+        &settings,
+        expect![[r#"
+        nix build --dry-run --json --no-link ./aleph#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --impure --builders 'a b' -j 0 --option c d
+    "#]],
+    );
+    check(
+        Step::Derivations { paths: text(&["/nix/store/a.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show /nix/store/a.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Config,
+        &settings,
+        expect![[r#"
+        nix config show --json --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --builders 'a b' -j 0 --option c d
+    "#]],
+    );
+    check(
+        Step::StoreInfo { store: Some("ssh://a".into()) },
+        &settings,
+        expect![[r#"
+        nix store info --json --store ssh://a --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    let caches = text(&["https://a.example", "https://b.example"]);
+    check(
+        Step::Trust { substituters: caches },
+        &settings,
+        expect![[r#"
+        nix store info --json --option extra-substituters 'https://a.example https://b.example' --extra-experimental-features 'nix-command flakes'
+    "#]],
+    );
+    check(
+        Step::StoreInfo { store: None },
+        &settings,
+        expect![[r#"
+        nix store info --json --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
 }

@@ -97,6 +97,7 @@ impl Build {
             installables: sound.map(|it| it.installable(cx)).collect(),
             keep_going: self.keep_going,
             jobs: self.jobs,
+            ..plan::Build::default()
         })
     }
 

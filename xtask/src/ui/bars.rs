@@ -73,8 +73,8 @@ impl Bars {
 
 fn totals(monitor: &Monitor, time: std::time::Duration) -> String {
     let mut parts = Vec::new();
-    if monitor.planned > 0 {
-        parts.push(format!("built {} of {}", monitor.built.len(), monitor.planned));
+    if !monitor.planned.is_empty() {
+        parts.push(format!("built {} of {}", monitor.built.len(), monitor.planned.len()));
     }
     let copies = monitor.bytes();
     if copies.running > 0 {

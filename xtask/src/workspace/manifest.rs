@@ -10,6 +10,7 @@ use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
 use super::position::Position;
+use super::setup_settings::SetupSettings;
 use flake_lock::first_conflict;
 
 /// The workspace manifest. An empty file beside a `flake.nix` is a valid one.
@@ -39,6 +40,8 @@ pub struct Manifest {
     pub image: ImageSettings,
     /// The flight computer.
     pub aleph: AlephSettings,
+    /// How machines are set up.
+    pub setup: SetupSettings,
 }
 
 /// The Nix that is used, and how.
@@ -92,6 +95,7 @@ impl Default for Manifest {
             lock: LockSettings::default(),
             image: ImageSettings::default(),
             aleph: AlephSettings::default(),
+            setup: SetupSettings::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ use std::sync::OnceLock;
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub(crate) mod builder;
+pub(crate) mod daemon;
 mod flakes;
 pub(crate) mod image;
 mod plain;
