@@ -2,6 +2,7 @@
 //! Draws nothing.
 
 mod blame;
+mod change;
 #[cfg(test)]
 mod recorded;
 
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::history::Expected;
 use crate::nix::event::{Activity, Event, Progress};
+pub use change::Change;
+
 use blame::{Blame, derivation_in};
 
 /// How many of a builder's last lines are kept for the report of its failure.
@@ -69,39 +72,6 @@ pub struct Failure {
     pub reason: String,
     pub tail: Vec<String>,
     pub lines: usize,
-}
-
-/// What changed by an event, for those who print lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    Started {
-        drv: String,
-        machine: String,
-        /// From earlier runs, filled in by who knows them.
-        expected: Option<Expected>,
-    },
-    Line {
-        drv: String,
-        line: String,
-    },
-    Finished {
-        drv: String,
-        took: Duration,
-    },
-    Failed {
-        drv: String,
-        took: Duration,
-    },
-    /// The build was stopped because another one had failed, or because we were told to.
-    Cancelled {
-        drv: String,
-    },
-    Copying {
-        path: String,
-    },
-    Warning(String),
-    /// Not in Nix's log format: a child of Nix speaks.
-    Plain(String),
 }
 
 impl Monitor {
