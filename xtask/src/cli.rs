@@ -33,6 +33,7 @@ use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
 use crate::tasks::size::Size;
 use crate::tasks::update::Update;
+use crate::timings;
 use crate::trouble;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
@@ -204,13 +205,16 @@ pub(crate) fn main() -> ExitCode {
         return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
     }
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
-        Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
-            Ok(report) => cx.ui.finish(&report),
-            Err(error) => {
-                let hints = cx.hints(trouble::findings_of(&error));
-                cx.ui.fail_with(&error, &hints)
+        Ok(mut cx) => {
+            let result = relock::recover(&cx).and_then(|()| cli.task.run(&mut cx));
+            match timings::finish(&mut cx, result) {
+                Ok(report) => cx.ui.finish(&report),
+                Err(error) => {
+                    let hints = cx.hints(trouble::findings_of(&error));
+                    cx.ui.fail_with(&error, &hints)
+                }
             }
-        },
+        }
         Err(error) => Ui::new(style).fail(&error),
     }
 }

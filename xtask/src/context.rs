@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,7 +20,9 @@ use crate::nix::replace::{Program, replace};
 use crate::plan::{CommandLine, Settings, Step};
 use crate::report::{Report, count};
 use crate::revision;
+use crate::timings::Recording;
 use crate::ui::{Ui, name_of};
+use crate::watch::{PastBuilds, Watch};
 use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
 /// The flags that every task understands.
@@ -45,6 +47,8 @@ pub struct Context {
     /// For short commands whose output is read: git, cargo.
     pub sh: Shell,
     pub interrupt: Interrupt,
+    /// What `--timings` records.
+    pub recording: Recording,
     nix: Option<Nix>,
     revisions: BTreeMap<Utf8PathBuf, Option<String>>,
 }
@@ -77,6 +81,7 @@ impl Context {
             ui,
             sh,
             interrupt: Interrupt::install()?,
+            recording: Recording::default(),
             nix: None,
             revisions: BTreeMap::new(),
         })
@@ -235,9 +240,19 @@ impl Context {
         let program = self.nix()?.program.clone();
         self.ui.command(&CommandLine(program.as_str(), &step.argv(settings)));
         let args = step.argv_for_events(settings);
+        if matches!(step, Step::Eval { .. } | Step::DevEnv { .. } | Step::Metadata { .. }) {
+            self.recording.with(|it| it.evaluates(&step.to_string(), Instant::now()));
+        }
+        let state = self.state();
         let mut monitor = Monitor::default();
-        let mut logs = Logs::new(self.state().join("logs"));
-        let ui = &mut self.ui;
+        let mut watch = Watch {
+            ui: &mut self.ui,
+            nix: self.nix.as_ref().context("no Nix")?,
+            recording: &self.recording,
+            logs: Logs::new(state.join("logs")),
+            history: PastBuilds::new(state.join("history.jsonl")),
+            stat: self.host.path("/proc/stat"),
+        };
         let command = Command {
             program: &program,
             args: &args,
@@ -246,21 +261,9 @@ impl Context {
             input: &[],
         };
         let exit = process::run_within(&command, silence, &self.interrupt, &mut |event| {
-            let now = Instant::now();
-            if let Some(change) = monitor.event(event, now) {
-                logs.change(&change);
-                ui.change(&change);
-            }
-            if *event == crate::nix::event::Event::Tick {
-                ui.draw(&monitor, now);
-            }
+            watch.event(&mut monitor, event);
         })?;
-        ui.clear();
-        for change in monitor.end() {
-            logs.change(&change);
-            ui.change(&change);
-        }
-        logs.warnings().iter().for_each(|it| ui.warning(it));
+        watch.end(&mut monitor, &exit.stdout);
         Ok(Call { exit, monitor })
     }
 
@@ -303,18 +306,22 @@ impl Context {
         report.ok
     }
 
+    /// Records this run under the words that the user typed, when `--timings` is given.
+    pub fn record(&self, wanted: bool, target: &[&str]) {
+        if wanted && !self.globals.dry_run {
+            self.recording.start(target.join(" "), Instant::now(), SystemTime::now());
+        }
+    }
+
     /// The same user on the same machine, acting on another workspace.
     ///
     /// # Errors
     /// When there is no workspace.
     pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
-        Context::new(
-            self.host.clone(),
-            dir.to_owned(),
-            self.globals.clone(),
-            Ui::new(self.ui.style()),
-            Scope::All,
-        )
+        let ui = Ui::new(self.ui.style());
+        let mut res = Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), ui, Scope::All)?;
+        res.recording = self.recording.clone();
+        Ok(res)
     }
 
     /// Becomes a program from the store, where the user stands. Returns only when that fails.

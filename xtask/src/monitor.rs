@@ -10,7 +10,9 @@ mod said;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::history::Expected;
 use crate::nix::event::{Activity, Event, Progress};
+
 use blame::{Blame, derivation_in};
 pub use change::Change;
 pub use said::{Kind, Said};
@@ -69,6 +71,8 @@ pub struct Build {
     pub machine: String,
     pub phase: Option<String>,
     pub since: Instant,
+    /// From earlier runs.
+    pub expected: Option<Expected>,
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
     pub lines: usize,
@@ -110,6 +114,11 @@ impl Monitor {
         }
     }
 
+    /// Remembers how long a build that runs took before.
+    pub fn expect(&mut self, drv: &str, expected: Option<Expected>) {
+        self.builds.values_mut().filter(|it| it.drv == drv).for_each(|it| it.expected = expected);
+    }
+
     fn start(&mut self, id: u64, parent: u64, activity: &Activity, now: Instant) -> Option<Change> {
         match activity {
             Activity::Build { drv, machine } => {
@@ -118,6 +127,7 @@ impl Monitor {
                     machine: machine.clone(),
                     phase: None,
                     since: now,
+                    expected: None,
                     took: None,
                     tail: VecDeque::new(),
                     lines: 0,
@@ -128,9 +138,13 @@ impl Monitor {
                 if !machine.is_empty() {
                     self.remote.insert(drv.clone(), Remote { machine: machine.clone(), took: None });
                 }
-                (!seen).then(|| Change::Started { drv: drv.clone(), machine: machine.clone() })
+                (!seen).then(|| Change::Started {
+                    drv: drv.clone(),
+                    machine: machine.clone(),
+                    expected: None,
+                })
             }
-            Activity::CopyPath { path } => {
+            Activity::CopyPath { path, .. } => {
                 self.copies.insert(id, (path.clone(), Progress::default()));
                 Some(Change::Copying { path: path.clone() })
             }
@@ -143,7 +157,7 @@ impl Monitor {
                 self.talk = Some(text.clone());
                 None
             }
-            Activity::Builds | Activity::CopyPaths | Activity::Other => None,
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 pub mod apt;
 pub mod deb;
+pub mod derivation;
 pub mod discover;
 pub mod event;
 pub mod hash;

@@ -94,6 +94,7 @@ impl Outcome {
         let unsound = selected.iter().filter_map(|it| it.package.as_ref().err());
         findings.extend(unsound.flat_map(|it| diagnosis::findings_in(it)));
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
+        cx.recording.with(|it| it.wanted.extend(packages.clone().map(|it| it.drv.to_string())));
         let paths: Vec<StorePath> = packages.flat_map(|it| it.outs.values().cloned()).collect();
         let sizes = Sizes::of(cx, &paths, went_well)?;
         let products: Vec<Product> =

@@ -47,6 +47,10 @@ pub enum Step {
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
+    /// Derivations and all that they need, as JSON.
+    ShowDerivations {
+        paths: Vec<String>,
+    },
     /// A path and all that it needs: sizes and signatures.
     Closure {
         path: String,
@@ -217,6 +221,7 @@ impl Step {
                 argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
                 argv.push(["--option", "eval-cache", "false"])
             }
+            Step::ShowDerivations { paths } => argv.push(["derivation", "show", "--recursive"]).push(paths),
             Step::DerivationGraph { installable } => {
                 argv.push(["derivation", "show", "--recursive", installable])
             }
@@ -287,7 +292,11 @@ impl Step {
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(
             self,
-            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
+            Step::Root { .. }
+                | Step::PathInfo { .. }
+                | Step::Exec { .. }
+                | Step::Derivations { .. }
+                | Step::ShowDerivations { .. }
         );
         let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });

@@ -103,6 +103,13 @@ pub fn seconds(time: std::time::Duration) -> String {
     }
 }
 
+/// A duration in whole seconds, or in whole minutes where `longest` has some: as much as an estimate is worth.
+#[must_use]
+pub fn whole(time: std::time::Duration, longest: std::time::Duration) -> u64 {
+    let unit = if longest.as_secs() < 90 { 1000 } else { 60_000 };
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).saturating_add(unit / 2) / unit
+}
+
 /// `1 package`, `3 packages`.
 #[must_use]
 pub fn count(n: usize, noun: &str) -> String {

@@ -119,11 +119,10 @@ impl Ui {
                 self.status(&text);
             }
             _ if self.bars.is_some() => {}
-            Change::Started { drv, machine } if machine.is_empty() => {
-                self.status(&format!("build   {}", name_of(drv)));
-            }
-            Change::Started { drv, machine } => {
-                self.status(&format!("build   {} on {machine}", name_of(drv)));
+            Change::Started { drv, machine, expected } => {
+                let on = if machine.is_empty() { String::new() } else { format!(" on {machine}") };
+                let may_take = expected.map(|it| format!(" ({})", it.text())).unwrap_or_default();
+                self.status(&format!("build   {}{on}{may_take}", name_of(drv)));
             }
             Change::Finished { drv, took } => {
                 self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)));

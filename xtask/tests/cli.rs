@@ -81,6 +81,10 @@ mod shell_interactive;
 mod size;
 #[path = "cli/source.rs"]
 mod source;
+#[path = "cli/timings.rs"]
+mod timings;
+#[path = "cli/timings_lanes.rs"]
+mod timings_lanes;
 #[path = "cli/unprivileged.rs"]
 mod unprivileged;
 #[path = "cli/update.rs"]

@@ -1,6 +1,8 @@
-//! What an event changed, for those who print lines.
+//! What is new in the state of affairs.
 
 use std::time::Duration;
+
+use crate::history::Expected;
 
 /// What changed by an event, for those who print lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +10,8 @@ pub enum Change {
     Started {
         drv: String,
         machine: String,
+        /// From earlier runs, filled in by who knows them.
+        expected: Option<Expected>,
     },
     Line {
         drv: String,

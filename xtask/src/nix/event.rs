@@ -50,9 +50,22 @@ pub enum Activity {
         drv: String,
         machine: String,
     },
+    /// Stores are URIs, or `local`; older versions leave parts of them out.
     CopyPath {
         path: String,
+        from: String,
+        to: String,
     },
+    /// A download over HTTP or from S3; there is none for `file://`.
+    Transfer {
+        url: String,
+    },
+    /// A path is fetched from a cache instead of being built; the parent of its copy.
+    Substitute {
+        cache: String,
+    },
+    /// The caches are asked what they have.
+    Query,
     /// Totals over all builds.
     Builds,
     /// Totals over all paths to copy.
@@ -161,7 +174,11 @@ impl Activity {
     fn from_raw(raw: &Raw) -> Activity {
         let field = |n| text_field(&raw.fields, n).to_owned();
         match raw.kind {
-            100 => Activity::CopyPath { path: field(0) },
+            100 => Activity::CopyPath { path: field(0), from: field(1), to: field(2) },
+            101 => Activity::Transfer { url: field(0) },
+            108 => Activity::Substitute { cache: field(1) },
+            109 => Activity::Query,
+            0 if raw.text.starts_with("querying info about") => Activity::Query,
             103 => Activity::CopyPaths,
             104 => Activity::Builds,
             105 => Activity::Build { drv: field(0), machine: field(1) },

@@ -22,7 +22,7 @@ impl fmt::Display for Step {
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
             Step::BuildOn { builder, .. } => write!(f, "nix build --builders {builder}"),
             Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
-            Step::Derivations { .. } => f.write_str("nix derivation show"),
+            Step::Derivations { .. } | Step::ShowDerivations { .. } => f.write_str("nix derivation show"),
             Step::Config => f.write_str("nix config show"),
             Step::Trust { .. } => f.write_str("nix store info"),
             Step::StoreInfo { store } => {

@@ -183,6 +183,18 @@ fn locks() {
 }
 
 #[test]
+fn derivations() {
+    let settings = Settings::default();
+    check(
+        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+}
+
+#[test]
 fn where_something_would_be_built() {
     let settings = Settings {
         extra: text(&["--impure", "--builders", "a b", "-j", "0", "--option", "c", "d"]),

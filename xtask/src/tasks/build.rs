@@ -44,6 +44,9 @@ pub struct Build {
     /// Put the hash that came in place of one that was wrong, after asking, and build again
     #[arg(long)]
     pub fix: bool,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    pub timings: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     pub nix_options: Vec<String>,
@@ -51,6 +54,7 @@ pub struct Build {
 
 impl Build {
     pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
+        cx.record(self.timings, &self.words());
         self.use_source(cx)?;
         let selected = self.select(cx)?;
         if cx.globals.dry_run {
@@ -67,6 +71,13 @@ impl Build {
             outcome::link(cx, &mut outcome, self.out_link.as_deref())?;
         }
         Ok(outcome.report(cx))
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let all = self.all.then_some("--all");
+        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
+        ["build"].into_iter().chain(all).chain(system).chain(self.names.iter().map(String::as_str)).collect()
     }
 
     /// Turns `--src` into the option of Nix that it stands for.

@@ -25,6 +25,9 @@ pub struct Ci {
     /// Write the results as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     pub junit: Option<Utf8PathBuf>,
+    /// Write a page that shows where the time of Nix went
+    #[arg(long)]
+    pub timings: bool,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -50,6 +53,7 @@ pub struct Verbs {
 impl Ci {
     pub(crate) fn run(self, cx: &mut Context, verbs: Verbs) -> anyhow::Result<Report> {
         jobs::check(cx, verbs)?;
+        cx.record(self.timings, &["ci"]);
         match self.verb {
             None => jobs::run(cx, verbs, &self.jobs, self.junit.as_deref()),
             Some(Verb::List(_)) => Ok(list::List::run(cx)),

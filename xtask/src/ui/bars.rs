@@ -112,7 +112,12 @@ pub(super) fn heartbeat(monitor: &Monitor, now: Instant) -> String {
 fn row(build: &Build, now: Instant) -> String {
     let name = name_of(&build.drv);
     let phase = build.phase.as_deref().unwrap_or("building");
-    let time = seconds(now.saturating_duration_since(build.since));
+    let running = now.saturating_duration_since(build.since);
+    let mut time = seconds(running);
+    if let Some(expected) = &build.expected {
+        let late = if running > expected.longest { ", before" } else { " of" };
+        time.push_str(&format!("{late} {}", expected.range()));
+    }
     match build.machine.as_str() {
         "" => format!("{name}  {phase}  {time}"),
         machine => format!("{name}  {phase} on {machine}  {time}"),
