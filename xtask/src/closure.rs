@@ -68,7 +68,10 @@ impl Closure {
                 dominator: None,
                 retained: size,
             });
-            queue.extend(info.references.iter().map(|it| (it, Some(own))));
+            // By name: the order of hashes would be another one on each machine.
+            let mut references: Vec<&StorePath> = info.references.iter().collect();
+            references.sort_by_key(|it| (it.name(), *it));
+            queue.extend(references.into_iter().map(|it| (it, Some(own))));
         }
         for (own, member) in members.iter_mut().enumerate() {
             let references = infos.get(&member.path).map(|it| it.references.as_slice()).unwrap_or_default();

@@ -96,7 +96,7 @@ pub(crate) fn run(cx: &mut Context, flake: usize, step: &Step) -> anyhow::Result
     let settings = cx.settings(&[flake], &[])?;
     let call = cx.call(step, &settings)?;
     if !call.exit.success() {
-        bail!("{}", call.why(cx));
+        return Err(call.why(cx).into());
     }
     // Nix says that all is well, and has written nothing.
     match call.monitor.warnings.iter().find(|it| it.contains("unlocked input")) {

@@ -3,6 +3,8 @@
 mod aleph_settings;
 mod cache_settings;
 mod checked_text;
+mod ci_settings;
+mod ci_text;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
@@ -16,6 +18,7 @@ mod nix_literal;
 pub mod nix_value;
 pub mod position;
 pub mod registry;
+mod setup_settings;
 pub mod target;
 
 use std::fs;
@@ -23,9 +26,11 @@ use std::fs;
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::aleph_settings::Probe;
 pub use flake_lock::{Lock, Reference};
 
 pub use self::cache_settings::CacheSettings;
+pub use self::ci_settings::{CiMachines, CiSettings, GithubSettings, Job, MatrixSettings, When};
 pub use self::flake::Flake;
 pub use self::flake_source::FlakeSource;
 pub use self::input_source::InputSource;
@@ -34,6 +39,7 @@ pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
 pub use self::registry::Registry;
+pub use self::setup_settings::InstallerSettings;
 pub use self::target::Target;
 
 /// The repository on disk.
@@ -209,7 +215,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             "#]],
         );
     }

@@ -7,101 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const LONGEST_FILE: usize = 400;
-const LONGEST_FUNCTION: usize = 60;
+#[path = "tidy/rules.rs"]
+mod rules;
 
-/// What a part of `src` may use of the others. Parts that are not named may use all but `tasks` and `cli`.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("workspace", &[]),
-    ("host", &[]),
-    ("report", &[]),
-    ("revision", &[]),
-    ("files", &[]),
-    ("format", &[]),
-    ("image", &["revision"]),
-    ("closure", &["nix", "report"]),
-    ("plan", &["host", "workspace"]),
-    ("nix", &["host", "plan", "workspace"]),
-    ("nix_edit", &["workspace"]),
-    ("locks", &["nix_edit", "report", "workspace"]),
-    ("monitor", &["nix"]),
-    ("logs", &["monitor", "nix"]),
-    ("ui", &["monitor", "nix", "plan", "report"]),
-];
-
-/// Who may use what does more than compute.
-const TOOLS: &[(&str, &[&str])] = &[
-    ("duct::", &["nix/process.rs"]),
-    ("indicatif", &["ui/bars.rs"]),
-    ("clap::", &["cli.rs", "tasks/"]),
-    ("rnix::", &["format/", "nix_edit.rs", "workspace/"]),
-    ("alejandra::", &["format/"]),
-    ("std::env::", &["host.rs"]),
-    ("std::process::Command", &["nix/replace.rs"]),
-    ("print!(", &["ui.rs"]),
-    ("println!(", &["ui.rs"]),
-    ("io::stdout()", &["ui.rs"]),
-    ("io::stderr()", &["ui.rs"]),
-];
-
-/// The layers that must stay pure, and what would spoil them.
-const PURE: &[(&str, &[&str])] = &[
-    ("plan.rs", &["std::fs", "xshell", "Instant::now", "SystemTime::now"]),
-    ("report.rs", &["std::fs", "xshell", "Instant::now"]),
-    ("monitor", &["std::fs", "xshell", "Instant::now"]),
-    ("workspace", &["xshell", "Instant::now"]),
-    ("format", &["xshell"]),
-    ("image", &["xshell", "Instant::now"]),
-    ("locks", &["xshell", "SystemTime::now"]),
-    ("nix_edit", &["xshell"]),
-    ("ui", &["std::fs", "xshell"]),
-];
-
-/// Options of Nix, which only `plan.rs` spells.
-const NIX_OPTIONS: &[&str] = &[
-    "--accept-flake-config",
-    "--apply",
-    "--expr",
-    "--extra-experimental-features",
-    "--impure",
-    "--keep-going",
-    "--log-format",
-    "--max-jobs",
-    "--no-build",
-    "--no-link",
-    "--no-update-lock-file",
-    "--option",
-    "--out-link",
-    "--override-input",
-    "--print-out-paths",
-    "--profile",
-    "--show-trace",
-];
-
-/// Files that spell one all the same, and why.
-const SPELL_OPTIONS: &[(&str, &str)] = &[
-    ("nix/sandbox.rs", "tries whether Nix can build, before there is a plan"),
-    ("nix/provision.rs", "starts the new Nix for the first time"),
-    ("inventory.rs", "knows the one option that changes no answer"),
-];
-
-const FORBIDDEN: &[&str] =
-    &["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "#[allow(", "#![allow(", "cfg(target_os"];
-
-/// Mirrors and registries are the machine's business; written apart, so that this file has none of them.
-const HOSTS: &[[&str; 2]] = &[
-    ["deb.", "debian.org"],
-    ["security.", "debian.org"],
-    ["snapshot.", "debian.org"],
-    ["archive.", "ubuntu.com"],
-    ["index.", "crates.io"],
-    ["static.", "crates.io"],
-    ["crates.io", "/api"],
-    ["static.", "rust-lang.org"],
-    ["registry.", "npmjs.org"],
-    ["pypi", ".org"],
-    ["proxy.", "golang.org"],
-];
+use rules::{
+    FORBIDDEN, HOSTS, LAYERS, LONGEST_FILE, LONGEST_FUNCTION, NIX_OPTIONS, PURE, SPELL_OPTIONS, TOOLS,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -132,7 +43,7 @@ fn rust(path: &str, text: &str) -> Vec<String> {
         res.push(format!("{path}: the first line must say what the file is: `//! …`"));
     }
     // This file names them.
-    for (line, content) in code(text).into_iter().filter(|_| path != "xtask/tests/tidy.rs") {
+    for (line, content) in code(text).into_iter().filter(|_| !path.starts_with("xtask/tests/tidy")) {
         for word in
             FORBIDDEN.iter().filter(|it| content.contains(**it) && !content.contains(&format!("\"{it}")))
         {
@@ -199,10 +110,15 @@ fn source(path: &str, text: &str) -> Vec<String> {
         }
         for (_, spoils) in PURE.iter().filter(|it| part == it.0.trim_end_matches(".rs")) {
             // The file that only tests use may read what was recorded.
-            let spoils = spoils.iter().filter(|it| content.contains(**it) && !path.ends_with("recorded.rs"));
+            let spoils = spoils.iter().filter(|it| {
+                content.contains(**it) && !path.ends_with("recorded.rs") && path != "rules/tests.rs"
+            });
             res.extend(spoils.map(|it| format!("src/{path}:{line}: `{part}` must do without `{it}`")));
         }
-        if path != "plan.rs" && path != "plan/tests.rs" && !SPELL_OPTIONS.iter().any(|it| it.0 == path) {
+        if path != "plan.rs"
+            && path != "plan/tests.rs"
+            && !SPELL_OPTIONS.iter().any(|it| it.0 == path || (it.0.ends_with('/') && path.starts_with(it.0)))
+        {
             let spelled = NIX_OPTIONS.iter().filter(|it| spells(content, it));
             res.extend(spelled.map(|it| {
                 format!("src/{path}:{line}: `{it}` is an option of Nix; only plan.rs spells them")
@@ -276,7 +192,7 @@ fn files() {
         if is_code && path.ends_with(".rs") {
             broken.extend(rust(&path, &text));
         }
-        if let Some(path) = path.strip_prefix("xtask/src/") {
+        if let Some(path) = path.strip_prefix("xtask/src/").filter(|it| it.ends_with(".rs")) {
             broken.extend(source(path, &text));
         }
     }
@@ -299,8 +215,13 @@ fn snake(name: &str) -> String {
 fn every_verb_has_a_task_and_tests() {
     let cli = fs::read_to_string(root().join("xtask/src/cli.rs")).unwrap();
     let list = cli.split("enum Task {").nth(1).unwrap().split('}').next().unwrap();
-    let verbs: BTreeSet<String> =
-        list.lines().filter_map(|it| it.trim().split_once('(')).map(|it| snake(it.0)).collect();
+    let verbs: BTreeSet<String> = list
+        .lines()
+        .map(str::trim)
+        .filter(|it| !it.starts_with('#'))
+        .filter_map(|it| it.split_once('('))
+        .map(|it| snake(it.0))
+        .collect();
     assert!(verbs.contains("build"), "{verbs:?}");
     let missing: Vec<String> = verbs
         .iter()

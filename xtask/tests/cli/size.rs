@@ -53,8 +53,8 @@ fn a_closure_as_a_tree() {
         exit 0
         --- stdout
         224 /nix/store/HASH-app-3
-        5168 /nix/store/HASH-tool-1.0
         40112 /nix/store/HASH-data-2.1
+        5168 /nix/store/HASH-tool-1.0
         --- stderr
     "#]]
     .assert_eq(&run.text());
@@ -63,8 +63,8 @@ fn a_closure_as_a_tree() {
         exit 0
         --- stdout
         224 /nix/store/HASH-app-3
-        5168 /nix/store/HASH-tool-1.0
         40112 /nix/store/HASH-data-2.1
+        5168 /nix/store/HASH-tool-1.0
         --- stderr
         default: 45 kB in 3 paths
         adds    own     path         by way of
