@@ -70,6 +70,9 @@ in {
         PasswordAuthentication = lib.mkDefault false;
         KbdInteractiveAuthentication = lib.mkDefault false;
         PermitRootLogin = lib.mkDefault "prohibit-password";
+        # A session whose link was cut would keep the lock of the path that it copied, and the next copy would wait for it.
+        ClientAliveInterval = lib.mkDefault 5;
+        ClientAliveCountMax = lib.mkDefault 2;
       };
       # By the client's address: answers to these networks leave over the USB link whatever a packet claims. Last,
       # because what follows a Match belongs to it.

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use xshell::cmd;
 
@@ -74,7 +74,7 @@ fn find(cx: &mut Context) -> anyhow::Result<Option<Formatter>> {
         let installables = vec![format!("{}#{attr}", cx.flake_ref(0))];
         let call = cx.call(&Step::Build(Build { installables, ..Build::default() }), &settings)?;
         if !call.exit.success() {
-            cx.ui.warning(&format!("cannot build the flake's formatter: {}", call.why(cx)));
+            cx.ui.warning(&format!("cannot build the flake's formatter: {}", call.why(cx).told(cx)));
             return Ok(None);
         }
     }
@@ -105,7 +105,7 @@ impl Formatter {
         let command = vec![program.clone(), "--quiet".to_owned(), file.to_string()];
         let call = cx.call(&Step::Exec { path: self.path.clone(), command }, &Settings::default())?;
         if !call.exit.success() {
-            bail!("{}", call.why(cx));
+            return Err(call.why(cx).into());
         }
         Ok(())
     }

@@ -1,26 +1,41 @@
 //! The command line: global flags, one variant for each verb, and who runs it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::context::{Context, Globals};
 use crate::host::Host;
 use crate::relock;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::tasks::build_aleph::BuildAleph;
+use crate::tasks::builder::Builder;
 use crate::tasks::bump::Bump;
 use crate::tasks::cache::Cache;
 use crate::tasks::check::Check;
-use crate::tasks::ci::Ci;
+use crate::tasks::ci::{Ci, Verbs};
+use crate::tasks::complete::Complete;
+use crate::tasks::deploy::Deploy;
+use crate::tasks::docs::Docs;
+use crate::tasks::doctor::Doctor;
+use crate::tasks::explain::Explain;
+use crate::tasks::flash::Flash;
 use crate::tasks::fmt::Fmt;
 use crate::tasks::image::Image;
 use crate::tasks::lock::Lock;
+use crate::tasks::new::New;
+use crate::tasks::rollback::Rollback;
 use crate::tasks::run::Run;
+use crate::tasks::setup::Setup;
 use crate::tasks::shell::Shell;
+use crate::tasks::size::Size;
 use crate::tasks::update::Update;
+use crate::timings;
+use crate::trouble;
 use crate::ui::{Style, Ui};
 use crate::workspace::Scope;
 
@@ -75,9 +90,22 @@ enum Task {
     Update(Update),
     Lock(Lock),
     Bump(Bump),
+    BuildAleph(BuildAleph),
+    New(New),
     Image(Image),
     Cache(Cache),
+    Flash(Flash),
+    Deploy(Deploy),
+    Rollback(Rollback),
+    Builder(Builder),
+    Explain(Explain),
+    Size(Size),
+    Doctor(Doctor),
+    Setup(Setup),
     Ci(Ci),
+    Docs(Docs),
+    #[command(hide = true)]
+    Complete(Complete),
 }
 
 impl Task {
@@ -99,11 +127,65 @@ impl Task {
             Task::Update(it) => it.run(cx),
             Task::Lock(it) => it.run(cx),
             Task::Bump(it) => it.run(cx),
+            Task::BuildAleph(it) => it.run(cx),
+            Task::New(it) => it.run(cx),
             Task::Image(it) => it.run(cx),
             Task::Cache(it) => it.run(cx),
-            Task::Ci(it) => it.run(cx),
+            Task::Flash(it) => it.run(cx),
+            Task::Deploy(it) => it.run(cx),
+            Task::Rollback(it) => it.run(cx),
+            Task::Builder(it) => it.run(cx),
+            Task::Explain(it) => it.run(cx),
+            Task::Ci(it) => it.run(cx, VERBS),
+            Task::Size(it) => it.run(cx),
+            Task::Doctor(it) => it.run(cx),
+            Task::Setup(it) => it.run(cx),
+            Task::Docs(it) => it.run(cx),
+            // Answered before there is a context.
+            Task::Complete(_) => Ok(Report::done()),
         }
     }
+}
+
+/// Seconds of silence after which a log is told that work goes on.
+const HEARTBEAT: u64 = 60;
+
+/// Our command line, for the jobs of CI.
+const VERBS: Verbs = Verbs { check: |words| job(words).map(drop), run: run_job };
+
+/// The words of a job as what they are.
+fn job(words: &[String]) -> anyhow::Result<Cli> {
+    let line = words.join(" ");
+    let all = std::iter::once("cargo xtask").chain(words.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(all).map_err(|error| {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        anyhow::anyhow!("`{line}`: {first}")
+    })?;
+    match &cli.task {
+        Task::Ci(it) if it.runs_jobs() => bail!("`{line}`: a job cannot run jobs"),
+        Task::Run(_) | Task::Shell(_) => {
+            bail!("`{line}`: it would replace this process, so no job can run it")
+        }
+        _ => Ok(cli),
+    }
+}
+
+/// Does what the words of a job say, on this machine and with this user's flags.
+fn run_job(cx: &mut Context, words: &[String]) -> anyhow::Result<Report> {
+    let cli = job(words)?;
+    if cli.global.directory == "." && !cli.global.offline {
+        return cli.task.run(cx);
+    }
+    let mut inner = cx.in_workspace(&absolute(&cx.workspace.root, &cli.global.directory)?)?;
+    inner.globals.offline |= cli.global.offline;
+    cli.task.run(&mut inner)
+}
+
+/// The command line as a value, for whoever describes it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -118,12 +200,24 @@ pub(crate) fn main() -> ExitCode {
     let Global { json, quiet, verbose, .. } = cli.global;
     let host = Host::current();
     let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
-    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb) };
+    let heartbeat = host.as_ref().ok().and_then(|it| it.env("XTASK_HEARTBEAT")?.parse().ok());
+    let heartbeat = Some(Duration::from_secs(heartbeat.unwrap_or(HEARTBEAT)));
+    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb), heartbeat };
+    if let (Task::Complete(it), Ok(host)) = (&cli.task, &host) {
+        let lines = it.lines(host, &mut command());
+        return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
+    }
     match host.and_then(|it| context(it, cli.global, Ui::new(style), cli.task.scope())) {
-        Ok(mut cx) => match relock::recover(&cx).and_then(|()| cli.task.run(&mut cx)) {
-            Ok(report) => cx.ui.finish(&report),
-            Err(error) => cx.ui.fail(&error),
-        },
+        Ok(mut cx) => {
+            let result = relock::recover(&cx).and_then(|()| cli.task.run(&mut cx));
+            match timings::finish(&mut cx, result) {
+                Ok(report) => cx.ui.finish(&report),
+                Err(error) => {
+                    let hints = cx.hints(trouble::findings_of(&error));
+                    cx.ui.fail_with(&error, &hints)
+                }
+            }
+        }
         Err(error) => Ui::new(style).fail(&error),
     }
 }

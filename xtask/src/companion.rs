@@ -16,7 +16,7 @@ use xshell::cmd;
 
 use crate::context::Context;
 use crate::nix::event::Event;
-use crate::nix::process::{self, Command, Exit};
+use crate::nix::process::{self, Command, Exit, Interrupt};
 use crate::plan::CommandLine;
 
 /// How often who listens hears [`Told::Tick`].
@@ -72,14 +72,51 @@ impl Companion {
         job: &[u8],
         listen: &mut dyn FnMut(&mut Context, Told<E>),
     ) -> anyhow::Result<Exit> {
-        let mut words: Vec<String> = through.iter().map(|it| (*it).to_owned()).collect();
-        words.push(self.program.to_string());
-        words.extend_from_slice(args);
+        self.run_by(process::run, cx, through, args, job, listen)
+    }
+
+    /// The same, with its stdin kept open behind the job, a line: the end of it tells the companion to stop. The one
+    /// way to stop a companion that runs as root.
+    ///
+    /// # Errors
+    /// As [`Companion::run`].
+    pub fn run_held<E: DeserializeOwned>(
+        &self,
+        cx: &mut Context,
+        through: &[&str],
+        args: &[String],
+        job: &[u8],
+        listen: &mut dyn FnMut(&mut Context, Told<E>),
+    ) -> anyhow::Result<Exit> {
+        self.run_by(process::run_held, cx, through, args, job, listen)
+    }
+
+    /// Prints the command instead of running it.
+    pub fn planned(&self, cx: &Context, through: &[&str], args: &[String]) {
+        let words = self.words(through, args);
+        cx.ui.planned(&CommandLine(&words[0], &words[1..]));
+    }
+
+    fn words(&self, through: &[&str], args: &[String]) -> Vec<String> {
+        let through = through.iter().map(|it| (*it).to_owned());
+        through.chain([self.program.to_string()]).chain(args.iter().cloned()).collect()
+    }
+
+    fn run_by<E: DeserializeOwned>(
+        &self,
+        run: Run,
+        cx: &mut Context,
+        through: &[&str],
+        args: &[String],
+        job: &[u8],
+        listen: &mut dyn FnMut(&mut Context, Told<E>),
+    ) -> anyhow::Result<Exit> {
+        let mut words = self.words(through, args);
         let (program, args) = (Utf8PathBuf::from(words.remove(0)), words);
         cx.ui.command(&CommandLine(program.as_str(), &args));
         let (dir, env, interrupt) = (cx.host.cwd.clone(), cx.host.env.clone(), cx.interrupt.clone());
         let command = Command { program: &program, args: &args, dir: &dir, env: &env, input: job };
-        let exit = process::run(&command, &interrupt, &mut |event| match event {
+        let exit = run(&command, &interrupt, &mut |event| match event {
             Event::Plain(line) => match serde_json::from_str(line) {
                 Ok(event) => listen(cx, Told::Event(event)),
                 Err(_) => cx.ui.status(line),
@@ -146,6 +183,7 @@ impl Background {
         exit.with_context(|| format!("cannot run {}", self.name))
     }
 }
+type Run = fn(&Command<'_>, &Interrupt, &mut dyn FnMut(&Event)) -> anyhow::Result<Exit>;
 
 /// What a companion says while it runs.
 #[derive(Debug)]

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::de::DeserializeOwned;
 use xshell::Shell;
 
-use crate::hints;
 use crate::host::{Host, System};
 use crate::logs::{self, Logs};
 use crate::monitor::{Failure, Monitor};
@@ -21,7 +20,9 @@ use crate::nix::replace::{Program, replace};
 use crate::plan::{CommandLine, Settings, Step};
 use crate::report::{Report, count};
 use crate::revision;
+use crate::timings::Recording;
 use crate::ui::{Ui, name_of};
+use crate::watch::{PastBuilds, Watch};
 use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
 /// The flags that every task understands.
@@ -46,6 +47,8 @@ pub struct Context {
     /// For short commands whose output is read: git, cargo.
     pub sh: Shell,
     pub interrupt: Interrupt,
+    /// What `--timings` records.
+    pub recording: Recording,
     nix: Option<Nix>,
     revisions: BTreeMap<Utf8PathBuf, Option<String>>,
 }
@@ -78,6 +81,7 @@ impl Context {
             ui,
             sh,
             interrupt: Interrupt::install()?,
+            recording: Recording::default(),
             nix: None,
             revisions: BTreeMap::new(),
         })
@@ -95,6 +99,12 @@ impl Context {
     /// The Nix to use, if it can be had without fetching one.
     pub fn nix_at_hand(&mut self) -> Option<&Nix> {
         self.find_nix(false).ok()
+    }
+
+    /// Why there is no Nix at hand; empty when there is one.
+    #[must_use]
+    pub fn nix_missing(&mut self) -> String {
+        self.find_nix(false).err().map(|it| format!("{it:#}")).unwrap_or_default()
     }
 
     fn find_nix(&mut self, fetch: bool) -> anyhow::Result<&Nix> {
@@ -121,6 +131,11 @@ impl Context {
         let top = revision::work_tree(dir)?;
         let sh = &self.sh;
         self.revisions.entry(top).or_insert_with_key(|top| revision::of_tree(sh, top)).clone()
+    }
+
+    /// A file of the workspace was changed in the middle of a task: what is known of the trees holds no more.
+    pub fn changed(&mut self) {
+        self.revisions.clear();
     }
 
     /// The directory for our own files in this workspace; safe to delete.
@@ -150,6 +165,15 @@ impl Context {
             Ok(inside) if inside != "" => format!("git+file://{}?dir={}", url_path(&top), url_path(inside)),
             _ => format!("git+file://{}", url_path(&dir)),
         }
+    }
+
+    /// The same as it was at a commit of the work tree `top`.
+    #[must_use]
+    pub fn flake_ref_at(&self, flake: usize, top: &Utf8Path, commit: &str) -> String {
+        let dir = self.flake_dir(flake);
+        let inside = dir.strip_prefix(top).ok().filter(|it| *it != "");
+        let inside = inside.map(|it| format!("&dir={}", url_path(it))).unwrap_or_default();
+        format!("git+file://{}?rev={commit}{inside}", url_path(top))
     }
 
     #[must_use]
@@ -203,12 +227,32 @@ impl Context {
     /// # Errors
     /// When it cannot be run. That it failed is in the [`Call`].
     pub fn call(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<Call> {
+        self.call_within(step, settings, None)
+    }
+
+    /// The same, but Nix is stopped when it has nothing to say for so long.
+    pub fn call_within(
+        &mut self,
+        step: &Step,
+        settings: &Settings,
+        silence: Option<Duration>,
+    ) -> anyhow::Result<Call> {
         let program = self.nix()?.program.clone();
         self.ui.command(&CommandLine(program.as_str(), &step.argv(settings)));
         let args = step.argv_for_events(settings);
+        if matches!(step, Step::Eval { .. } | Step::DevEnv { .. } | Step::Metadata { .. }) {
+            self.recording.with(|it| it.evaluates(&step.to_string(), Instant::now()));
+        }
+        let state = self.state();
         let mut monitor = Monitor::default();
-        let mut logs = Logs::new(self.state().join("logs"));
-        let ui = &mut self.ui;
+        let mut watch = Watch {
+            ui: &mut self.ui,
+            nix: self.nix.as_ref().context("no Nix")?,
+            recording: &self.recording,
+            logs: Logs::new(state.join("logs")),
+            history: PastBuilds::new(state.join("history.jsonl")),
+            stat: self.host.path("/proc/stat"),
+        };
         let command = Command {
             program: &program,
             args: &args,
@@ -216,22 +260,10 @@ impl Context {
             env: &self.host.env,
             input: &[],
         };
-        let exit = process::run(&command, &self.interrupt, &mut |event| {
-            let now = Instant::now();
-            if let Some(change) = monitor.event(event, now) {
-                logs.change(&change);
-                ui.change(&change);
-            }
-            if *event == crate::nix::event::Event::Tick {
-                ui.draw(&monitor, now);
-            }
+        let exit = process::run_within(&command, silence, &self.interrupt, &mut |event| {
+            watch.event(&mut monitor, event);
         })?;
-        ui.clear();
-        for change in monitor.end() {
-            logs.change(&change);
-            ui.change(&change);
-        }
-        logs.warnings().iter().for_each(|it| ui.warning(it));
+        watch.end(&mut monitor, &exit.stdout);
         Ok(Call { exit, monitor })
     }
 
@@ -248,15 +280,6 @@ impl Context {
             res.push_str(&format!("\n  full log: {}", self.log_of(failure)));
         }
         res
-    }
-
-    /// An error of Nix, and what to do about it where we know that.
-    #[must_use]
-    pub fn explain(&self, error: &str) -> String {
-        match hints::hint(self, error) {
-            Some(hint) => format!("{error}\n{} {hint}", self.ui.paint("36", "hint:")),
-            None => error.to_owned(),
-        }
     }
 
     /// Where the log of a failed build is kept.
@@ -283,18 +306,22 @@ impl Context {
         report.ok
     }
 
+    /// Records this run under the words that the user typed, when `--timings` is given.
+    pub fn record(&self, wanted: bool, target: &[&str]) {
+        if wanted && !self.globals.dry_run {
+            self.recording.start(target.join(" "), Instant::now(), SystemTime::now());
+        }
+    }
+
     /// The same user on the same machine, acting on another workspace.
     ///
     /// # Errors
     /// When there is no workspace.
     pub fn in_workspace(&self, dir: &Utf8Path) -> anyhow::Result<Context> {
-        Context::new(
-            self.host.clone(),
-            dir.to_owned(),
-            self.globals.clone(),
-            Ui::new(self.ui.style()),
-            Scope::All,
-        )
+        let ui = Ui::new(self.ui.style());
+        let mut res = Context::new(self.host.clone(), dir.to_owned(), self.globals.clone(), ui, Scope::All)?;
+        res.recording = self.recording.clone();
+        Ok(res)
     }
 
     /// Becomes a program from the store, where the user stands. Returns only when that fails.
@@ -340,35 +367,9 @@ impl Context {
     pub fn query<T: DeserializeOwned>(&mut self, step: &Step, settings: &Settings) -> anyhow::Result<T> {
         let call = self.call(step, settings)?;
         if !call.exit.success() {
-            bail!("{}", call.why(self));
+            return Err(call.why(self).into());
         }
         serde_json::from_str(&call.exit.stdout).with_context(|| format!("unexpected answer to `{step}`"))
-    }
-}
-
-impl Call {
-    /// Why Nix failed, in its own words, with the last lines of the builds that failed.
-    #[must_use]
-    pub fn why(&self, cx: &Context) -> String {
-        if self.exit.interrupted {
-            return "interrupted".to_owned();
-        }
-        let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
-        parts.extend(self.monitor.errors.iter().map(|it| cx.explain(it)));
-        parts.extend(self.silence());
-        parts.join("\n")
-    }
-
-    /// How Nix failed, where it did not say why.
-    #[must_use]
-    pub fn silence(&self) -> Option<String> {
-        let told = !self.monitor.failures.is_empty() || !self.monitor.errors.is_empty();
-        match self.exit.code {
-            _ if told || self.exit.interrupted => None,
-            Some(0) => None,
-            Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
-            None => Some("nix was killed".to_owned()),
-        }
     }
 }
 

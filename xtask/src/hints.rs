@@ -1,95 +1,77 @@
-//! What to do about errors that Nix explains badly, with the command that repairs them.
+//! What to do about a failure: a rule of the book, with what can be found out on this machine.
+//!
+//! A look-up that finds that the rule does not apply here takes the hint back: none is better than a wrong one.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use xshell::cmd;
+mod git;
+pub mod hash;
+mod locks;
+mod machines;
+mod settings;
+mod store;
 
 use crate::context::Context;
-use crate::plan::quoted;
-use crate::revision;
+use crate::report::Hint;
+use crate::rules::diagnosis::{Finding, findings_in};
+use crate::rules::words::Holes;
+use crate::rules::{self, Rule};
 
-/// A sentence with a command, when the error is one that we know a cure for.
-#[must_use]
-pub fn hint(cx: &Context, error: &str) -> Option<String> {
-    if error.contains("requires lock file changes") {
-        let dir = in_quotes(error, "flake '").map_or(".", |it| flake_dir(cx, it));
-        // Our own Nix is not on PATH.
-        let nix = cx.nix_found().filter(|it| it.store_root.is_some()).map_or("nix", |it| it.program.as_str());
-        return Some(format!(
-            "flake.lock is missing or does not match flake.nix; run `{} flake lock {}`, look at the change, commit it",
-            quoted(nix),
-            quoted(dir)
-        ));
-    }
-    untracked(cx, error)
-}
-
-/// Nix sees only what git knows. 2.34 says so itself; 2.26 claims that the file does not exist.
-fn untracked(cx: &Context, error: &str) -> Option<String> {
-    let file = missing_source(error)?;
-    let top = revision::work_tree(&cx.workspace.root)?;
-    if !top.join(file).exists() {
-        return None;
-    }
-    let sh = &cx.sh;
-    let known =
-        cmd!(sh, "git -C {top} ls-files --error-unmatch -- {file}").quiet().ignore_stdout().ignore_stderr();
-    if known.run().is_ok() {
-        return None;
-    }
-    let path = top.join(file);
-    Some(format!(
-        "git does not know `{}`, so Nix cannot see it; run `git add --intent-to-add {}`",
-        path.strip_prefix(&cx.dir).unwrap_or(&path),
-        quoted(path.strip_prefix(&cx.dir).unwrap_or(&path).as_str())
-    ))
-}
-
-/// The path below the flake's source in the store that an error says does not exist.
-fn missing_source(error: &str) -> Option<&Utf8Path> {
-    let missing = |it: &&str| it.contains("does not exist") || it.contains("No such file or directory");
-    error.lines().filter(missing).find_map(|line| {
-        let (_, rest) = line.split_once("-source/")?;
-        let end = rest.find(['\'', '"'])?;
-        Some(Utf8Path::new(&rest[..end]))
-    })
-}
-
-fn in_quotes<'a>(text: &'a str, before: &str) -> Option<&'a str> {
-    text.split_once(before)?.1.split('\'').next()
-}
-
-/// `git+file:///w?dir=aleph` is the directory `aleph` to a user who stands in `/w`.
-fn flake_dir<'a>(cx: &Context, url: &'a str) -> &'a str {
-    let (url, query) = url.split_once('?').unwrap_or((url, ""));
-    let path = url.split_once(':').map_or(url, |(_, it)| it.trim_start_matches("//"));
-    let dir = query.split('&').find_map(|it| it.strip_prefix("dir=")).unwrap_or("");
-    let whole: Utf8PathBuf = Utf8Path::new(path).join(dir);
-    if whole.join("") == cx.dir.join("") {
-        "."
-    } else if dir.is_empty() {
-        path
-    } else {
-        dir
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_missing_file_is_found_in_either_wording() {
-        let hash = "0123456789abcdfghijklmnpqrsvwxyz";
-        for error in [
-            format!("path '/nix/store/{hash}-source/lib/a b.nix' does not exist"),
-            format!(
-                "error: while x\nopening file '/nix/store/{hash}-source/lib/a b.nix': No such file or directory"
-            ),
-            format!("path \"/nix/store/{hash}-source/lib/a b.nix\" does not exist"),
-        ] {
-            assert_eq!(missing_source(&error), Some(Utf8Path::new("lib/a b.nix")), "{error}");
+impl Context {
+    /// What to do about what was found, causes first.
+    #[must_use]
+    pub fn hints(&self, findings: &[Finding]) -> Vec<Hint> {
+        let mut res: Vec<Hint> = Vec::new();
+        for hint in findings.iter().filter_map(|it| looked_up(self, it)) {
+            if !res.iter().any(|it| it.cause == hint.cause && it.cure == hint.cure) {
+                res.push(hint);
+            }
         }
-        assert_eq!(missing_source("path '/nix/store/x-source/a.nix' is fine"), None);
-        assert_eq!(missing_source("file 'nar/x' does not exist"), None);
+        res
+    }
+
+    /// An error of Nix, and what to do about it where we know that.
+    #[must_use]
+    pub fn explain(&self, error: &str) -> String {
+        let hints = self.hints(&findings_in(error));
+        let lines = hints.iter().filter(|it| !it.plain).map(|it| self.ui.hint(it));
+        std::iter::once(error.to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn looked_up(cx: &Context, finding: &Finding) -> Option<Hint> {
+    match finding.rule.id {
+        "git-untracked" => git::untracked(cx, finding),
+        "attr-missing-flake" => Some(git::attribute(cx, finding)),
+        "lock-needs-update" => Some(locks::needs_update(cx, finding)),
+        "lock-unparsable" => Some(locks::unparsable(cx, finding)),
+        "input-narhash-mismatch" => Some(locks::input(cx, finding)),
+        "fod-hash-mismatch" => Some(hash::hint(cx, finding)),
+        "no-network" => store::no_network(cx, finding),
+        "enospc" | "enospc-build" => Some(store::full(cx, finding)),
+        "daemon-down" | "store-permission" => Some(store::daemon(cx, finding)),
+        "platform-mismatch" | "no-machine" => Some(machines::candidates(cx, finding)),
+        "features-missing" => Some(machines::features(cx, finding)),
+        "bad-machine-spec" => Some(machines::bad_line(cx, finding)),
+        "ssh-host-key" => Some(machines::who(cx, finding)),
+        _ => Some(settings::placed(cx, finding)),
+    }
+}
+
+/// The rule as it stands in the book.
+fn plain(finding: &Finding) -> Hint {
+    by(finding.rule, &finding.holes, finding)
+}
+
+/// Another rule that turned out to be the one.
+fn instead(id: &str, holes: &Holes, finding: &Finding) -> Option<Hint> {
+    Some(by(rules::named(id)?, holes, finding))
+}
+
+fn by(rule: &'static Rule, holes: &Holes, finding: &Finding) -> Hint {
+    Hint {
+        rule: rule.id,
+        cause: rule.cause(holes),
+        cure: rule.cure(holes),
+        drv: finding.drv.clone(),
+        plain: rule.plain,
     }
 }

@@ -86,6 +86,17 @@ impl Host {
         }
     }
 
+    /// `${XDG_STATE_HOME:-~/.local/state}/elodin-xtask`: what must outlive a cache, such as how to undo a change.
+    ///
+    /// # Errors
+    /// When neither `XDG_STATE_HOME` nor `HOME` is set.
+    pub fn state_dir(&self) -> anyhow::Result<Utf8PathBuf> {
+        match self.env("XDG_STATE_HOME") {
+            Some(dir) => Ok(Utf8Path::new(dir).join("elodin-xtask")),
+            None => Ok(self.home()?.join(".local/state/elodin-xtask")),
+        }
+    }
+
     /// The program of that name on the user's `PATH`.
     #[must_use]
     pub fn which(&self, program: &str) -> Option<Utf8PathBuf> {

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::host::System;
+use crate::known_names::KnownNames;
 use crate::nix::store_path::StorePath;
 use crate::plan::{self, Settings, question};
 use crate::revision;
@@ -130,10 +131,24 @@ pub fn names(
     system: &System,
     settings: &Settings,
 ) -> anyhow::Result<Vec<String>> {
-    let set = question::package_set(system);
+    let names = attributes(cx, flake, &question::package_set(system), settings)?;
+    KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
+    Ok(names)
+}
+
+/// The names of what is in an attribute set of a flake; none where it does not have that set.
+///
+/// # Errors
+/// When the flake itself cannot be evaluated.
+pub fn attributes(
+    cx: &mut Context,
+    flake: usize,
+    set: &str,
+    settings: &Settings,
+) -> anyhow::Result<Vec<String>> {
     remembered(cx, flake, &format!("names of {set}"), settings, |cx| {
         let installable = cx.flake_ref(flake);
-        match ask(cx, &question::names(&installable, &set), settings) {
+        match ask(cx, &question::names(&installable, set), settings) {
             Err(error) if is_absent(&error) => Ok(Vec::new()),
             it => it,
         }
@@ -142,7 +157,13 @@ pub fn names(
 
 /// Nix's message where something of a flake cannot be fetched.
 fn is_unreachable(error: &anyhow::Error) -> bool {
-    format!("{error:#}").contains("unable to download")
+    is_passing(&format!("{error:#}"))
+}
+
+/// Whether an error of Nix may be gone the next time, with the same files.
+#[must_use]
+pub fn is_passing(error: &str) -> bool {
+    error.contains("unable to download")
 }
 
 /// Nix's message where a flake has no such output.
@@ -165,16 +186,44 @@ fn remembered<T: Serialize + DeserializeOwned>(
     settings: &Settings,
     evaluate: impl FnOnce(&mut Context) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let Some(key) = key(cx, flake, question, settings)? else { return evaluate(cx) };
-    let dir = cx.state().join("eval");
-    let file = dir.join(format!("{key}.json"));
-    if let Some(answer) = recall(&file) {
+    if let Some(answer) = recalled(cx, flake, question, settings)? {
         return Ok(answer);
     }
-    let memory = Memory { version: FORMAT, answer: evaluate(cx)? };
-    write_atomic(&file, &serde_json::to_vec(&memory)?)?;
-    prune(&dir)?;
-    Ok(memory.answer)
+    let answer = evaluate(cx)?;
+    remember(cx, flake, question, settings, &answer)?;
+    Ok(answer)
+}
+
+/// The answer to a question about a flake from the last time, if nothing that it depends on has changed.
+///
+/// # Errors
+/// When there is no Nix.
+pub fn recalled<T: DeserializeOwned>(
+    cx: &mut Context,
+    flake: usize,
+    question: &str,
+    settings: &Settings,
+) -> anyhow::Result<Option<T>> {
+    let key = key(cx, flake, question, settings)?;
+    Ok(key.and_then(|it| recall(&cx.state().join(format!("eval/{it}.json")))))
+}
+
+/// Keeps an answer for the next time.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn remember<T: Serialize>(
+    cx: &mut Context,
+    flake: usize,
+    question: &str,
+    settings: &Settings,
+    answer: &T,
+) -> anyhow::Result<()> {
+    let Some(key) = key(cx, flake, question, settings)? else { return Ok(()) };
+    let dir = cx.state().join("eval");
+    let memory = Memory { version: FORMAT, answer };
+    write_atomic(&dir.join(format!("{key}.json")), &serde_json::to_vec(&memory)?)?;
+    prune(&dir)
 }
 
 /// A damaged or foreign file is as good as none.

@@ -2,14 +2,20 @@
 //! Draws nothing.
 
 mod blame;
+mod change;
 #[cfg(test)]
 mod recorded;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::history::Expected;
 use crate::nix::event::{Activity, Event, Progress};
+
 use blame::{Blame, derivation_in};
+pub use change::Change;
+pub use said::{Kind, Said};
 
 /// How many of a builder's last lines are kept for the report of its failure.
 pub const TAIL: usize = 40;
@@ -22,14 +28,20 @@ pub struct Monitor {
     pub built: BTreeMap<String, Duration>,
     /// Store paths that were copied here in this run.
     pub copied: BTreeSet<String>,
+    /// Builds on other machines: the machine, and how long the build itself took there, without the copying.
+    pub remote: BTreeMap<String, Remote>,
     pub failures: Vec<Failure>,
     /// Derivations that could not be built because something that they need had failed.
     pub victims: BTreeSet<String>,
     /// Errors of Nix itself that name no derivation, such as those of evaluation, in order.
     pub errors: Vec<String>,
     pub warnings: BTreeSet<String>,
+    /// All that may tell why it failed, in order.
+    pub said: Vec<Said>,
     /// Derivations that Nix said it would build.
-    pub planned: usize,
+    pub planned: Vec<String>,
+    /// Bytes that it said it would download, when they are unpacked.
+    pub download: u64,
     /// What Nix is busy with when it neither builds nor copies.
     pub talk: Option<String>,
     copies: BTreeMap<u64, (String, Progress)>,
@@ -44,6 +56,13 @@ pub struct Monitor {
     undecided: BTreeMap<String, Duration>,
 }
 
+/// A build on another machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    pub machine: String,
+    pub took: Option<Duration>,
+}
+
 /// A build that runs, or ran.
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -52,6 +71,8 @@ pub struct Build {
     pub machine: String,
     pub phase: Option<String>,
     pub since: Instant,
+    /// From earlier runs.
+    pub expected: Option<Expected>,
     pub took: Option<Duration>,
     pub tail: VecDeque<String>,
     pub lines: usize,
@@ -62,39 +83,10 @@ pub struct Build {
 pub struct Failure {
     pub drv: String,
     pub reason: String,
+    /// Nix's own message.
+    pub said: String,
     pub tail: Vec<String>,
     pub lines: usize,
-}
-
-/// What changed by an event, for those who print lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    Started {
-        drv: String,
-        machine: String,
-    },
-    Line {
-        drv: String,
-        line: String,
-    },
-    Finished {
-        drv: String,
-        took: Duration,
-    },
-    Failed {
-        drv: String,
-        took: Duration,
-    },
-    /// The build was stopped because another one had failed, or because we were told to.
-    Cancelled {
-        drv: String,
-    },
-    Copying {
-        path: String,
-    },
-    Warning(String),
-    /// Not in Nix's log format: a child of Nix speaks.
-    Plain(String),
 }
 
 impl Monitor {
@@ -114,9 +106,17 @@ impl Monitor {
             }
             Event::Progress { id, progress } => self.progress(*id, *progress, now),
             Event::Message { level, text, root } => self.message(*level, text, root.as_deref()),
-            Event::Plain(text) => Some(Change::Plain(text.clone())),
+            Event::Plain(text) => {
+                said::talk(&mut self.said, text);
+                Some(Change::Plain(text.clone()))
+            }
             Event::Tick | Event::Ignored => None,
         }
+    }
+
+    /// Remembers how long a build that runs took before.
+    pub fn expect(&mut self, drv: &str, expected: Option<Expected>) {
+        self.builds.values_mut().filter(|it| it.drv == drv).for_each(|it| it.expected = expected);
     }
 
     fn start(&mut self, id: u64, parent: u64, activity: &Activity, now: Instant) -> Option<Change> {
@@ -127,6 +127,7 @@ impl Monitor {
                     machine: machine.clone(),
                     phase: None,
                     since: now,
+                    expected: None,
                     took: None,
                     tail: VecDeque::new(),
                     lines: 0,
@@ -134,9 +135,16 @@ impl Monitor {
                 // A remote build is two activities: the outer one includes the copying, the inner one has the log.
                 let seen = self.builds.values().any(|it| it.drv == *drv);
                 self.builds.insert(id, build);
-                (!seen).then(|| Change::Started { drv: drv.clone(), machine: machine.clone() })
+                if !machine.is_empty() {
+                    self.remote.insert(drv.clone(), Remote { machine: machine.clone(), took: None });
+                }
+                (!seen).then(|| Change::Started {
+                    drv: drv.clone(),
+                    machine: machine.clone(),
+                    expected: None,
+                })
             }
-            Activity::CopyPath { path } => {
+            Activity::CopyPath { path, .. } => {
                 self.copies.insert(id, (path.clone(), Progress::default()));
                 Some(Change::Copying { path: path.clone() })
             }
@@ -149,7 +157,7 @@ impl Monitor {
                 self.talk = Some(text.clone());
                 None
             }
-            Activity::Builds | Activity::CopyPaths | Activity::Other => None,
+            _ => None,
         }
     }
 
@@ -170,6 +178,7 @@ impl Monitor {
         let drv = build.drv.clone();
         if self.builds.values().any(|it| it.drv == drv) {
             // The inner half of a remote build: its log belongs to the outer half.
+            self.remote.entry(drv.clone()).and_modify(|it| it.took = Some(took));
             self.builds.values_mut().filter(|it| it.drv == drv).for_each(|it| {
                 it.tail.clone_from(&build.tail);
                 it.lines = build.lines;
@@ -269,29 +278,41 @@ impl Monitor {
     }
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
+        said::hear(&mut self.said, level, root.unwrap_or(text), text);
         match level {
+            // Under `--dry-run` it is told as loudly as an error.
+            0 if self.plan(text.trim()) => None,
             0 => self.error(root.unwrap_or(text)),
             1 => {
                 let text = text.trim().trim_start_matches("warning:").trim().to_owned();
                 self.warnings.insert(text.clone()).then_some(Change::Warning(text))
             }
             _ => {
-                let text = text.trim();
-                if text.ends_with("will be built:") {
-                    self.planned = 0;
-                } else if text.starts_with("/nix/store/") && text.ends_with(".drv") {
-                    self.planned += 1;
-                }
+                self.plan(text.trim());
                 None
             }
         }
+    }
+
+    /// What Nix says before it starts: what it will build and what it will download. Whether that is what it said.
+    fn plan(&mut self, text: &str) -> bool {
+        if text.ends_with("will be built:") {
+            self.planned.clear();
+        } else if text.ends_with("unpacked):") {
+            self.download = unpacked(text).unwrap_or_default();
+        } else if text.starts_with("/nix/store/") && text.ends_with(".drv") {
+            self.planned.push(text.to_owned());
+        } else {
+            return text.starts_with("/nix/store/") && !text.contains(char::is_whitespace);
+        }
+        true
     }
 
     /// What an error is about. It may tell which of several builds has failed.
     fn error(&mut self, text: &str) -> Option<Change> {
         let text = text.trim().trim_start_matches("error:").trim();
         match Blame::of(text) {
-            Blame::Own { drv, reason } => return self.blame(drv, reason),
+            Blame::Own { drv, reason } => return self.blame(drv, reason, text),
             // `build of 'A.drv^out', 'B.drv^out' failed` names all that was asked for and not made, whatever the reason.
             Blame::Dependency if text.starts_with("build of ") => {}
             Blame::Dependency => self.victims.extend(derivation_in(text.lines().next().unwrap_or_default())),
@@ -301,7 +322,7 @@ impl Monitor {
         None
     }
 
-    fn blame(&mut self, drv: String, reason: String) -> Option<Change> {
+    fn blame(&mut self, drv: String, reason: String, said: &str) -> Option<Change> {
         if self.failures.iter().any(|it| it.drv == drv) {
             return None;
         }
@@ -309,10 +330,14 @@ impl Monitor {
         let running = self.builds.values().find(|it| it.drv == drv && !it.tail.is_empty());
         let build = running.or(self.ended.get(&drv));
         self.built.remove(&drv);
+        // A daemon, and Nix's prose, cite the last lines in the message.
+        let cited = blame::cited(said);
+        let own = build.filter(|it| it.lines > 0);
         self.failures.push(Failure {
             reason,
-            tail: build.map(|it| it.tail.iter().cloned().collect()).unwrap_or_default(),
-            lines: build.map_or(0, |it| it.lines),
+            said: said.to_owned(),
+            lines: own.map_or(cited.len(), |it| it.lines),
+            tail: own.map_or(cited, |it| it.tail.iter().cloned().collect()),
             drv: drv.clone(),
         });
         let took = self.undecided.remove(&drv)?;
@@ -330,5 +355,54 @@ impl Monitor {
             res.running += 1;
         }
         res
+    }
+}
+
+/// The bytes in `these 9 paths will be fetched (1.9 KiB download, 4.1 MiB unpacked):`. 2.26 always says MiB.
+fn unpacked(text: &str) -> Option<u64> {
+    let words = text.strip_suffix(" unpacked):")?.rsplit_once(", ")?.1;
+    let (number, unit) = words.split_once(' ')?;
+    let power = ["B", "KiB", "MiB", "GiB", "TiB"].iter().position(|it| *it == unit)?;
+    // In tenths or hundredths, so that no float is needed.
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = u32::try_from(part.len()).ok()?;
+    let scaled: u64 = format!("{whole}{part}").parse().ok()?;
+    Some(
+        scaled.checked_mul(1024_u64.checked_pow(u32::try_from(power).ok()?)?)?
+            / 10_u64.checked_pow(digits)?,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dry_run_says_is_no_error() {
+        let mut monitor = Monitor::default();
+        for text in [
+            "these 2 derivations will be built:",
+            "  /nix/store/a-x.drv",
+            "  /nix/store/b-y.drv",
+            "these 9 paths will be fetched (1.9 KiB download, 4.1 KiB unpacked):",
+            "  /nix/store/c-z",
+            "error: something else",
+        ] {
+            monitor.message(0, text, None);
+        }
+        assert_eq!(monitor.planned, ["/nix/store/a-x.drv", "/nix/store/b-y.drv"]);
+        assert_eq!((monitor.download, monitor.errors), (4198, vec!["something else".to_owned()]));
+    }
+
+    #[test]
+    fn sizes_in_both_versions() {
+        for (text, want) in [
+            ("this path will be fetched (0.00 MiB download, 12.50 MiB unpacked):", Some(13_107_200)),
+            ("these 2 paths will be fetched (1 B download, 17 B unpacked):", Some(17)),
+            ("these 2 paths will be fetched (1.0 GiB download, 2.5 GiB unpacked):", Some(2_684_354_560)),
+            ("these paths will be fetched (? download, many unpacked):", None),
+        ] {
+            assert_eq!(unpacked(text), want, "{text}");
+        }
     }
 }

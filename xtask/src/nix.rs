@@ -4,8 +4,10 @@
 
 pub mod apt;
 pub mod deb;
+pub mod derivation;
 pub mod discover;
 pub mod event;
+pub mod hash;
 pub mod known;
 pub mod mirror;
 pub mod namespace;

@@ -2,6 +2,8 @@
 //!
 //! The syntax tree only says where; what is written is the old text with the edits spliced in.
 
+pub mod hash;
+
 use std::ops::Range;
 
 use anyhow::{Context as _, bail};

@@ -12,7 +12,8 @@ use crate::context::{Call, Context};
 use crate::monitor::{Failure, Monitor};
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
-use crate::report::{Report, Table, bytes, seconds};
+use crate::report::{Hint, Report, Table, bytes, seconds};
+use crate::rules::diagnosis::{self, Finding};
 use crate::selection::Selected;
 use crate::sizes::Sizes;
 
@@ -31,7 +32,8 @@ pub enum Status {
 }
 
 impl Status {
-    fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Status::Built => "built",
             Status::Downloaded => "downloaded",
@@ -67,6 +69,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What Nix said that names no derivation.
     pub errors: Vec<String>,
+    /// What the rule book knows of it all.
+    pub findings: Vec<Finding>,
     pub interrupted: bool,
     /// Nix failed: then so do we, even when every output happens to be there.
     pub complained: bool,
@@ -86,7 +90,11 @@ impl Outcome {
         let complained = call.is_some() && !went_well;
         let silence = call.as_ref().and_then(Call::silence);
         let mut monitor = call.map(|it| it.monitor).unwrap_or_default();
+        let mut findings = diagnosis::findings(&monitor);
+        let unsound = selected.iter().filter_map(|it| it.package.as_ref().err());
+        findings.extend(unsound.flat_map(|it| diagnosis::findings_in(it)));
         let packages = selected.iter().filter_map(|it| it.package.as_ref().ok());
+        cx.recording.with(|it| it.wanted.extend(packages.clone().map(|it| it.drv.to_string())));
         let paths: Vec<StorePath> = packages.flat_map(|it| it.outs.values().cloned()).collect();
         let sizes = Sizes::of(cx, &paths, went_well)?;
         let products: Vec<Product> =
@@ -95,7 +103,7 @@ impl Outcome {
         let missing = missing
             .map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
         let errors = monitor.errors.drain(..).chain(silence).chain(missing).collect();
-        Ok(Outcome { products, failures: monitor.failures, errors, interrupted, complained })
+        Ok(Outcome { products, failures: monitor.failures, errors, findings, interrupted, complained })
     }
 
     #[must_use]
@@ -121,7 +129,10 @@ impl Outcome {
             ]);
             lines.extend(it.real.values().map(ToString::to_string));
         }
-        Report { ok: self.ok(), code: None, lines, notes: self.notes(cx), table, json: self.json(cx) }
+        let hints = if self.interrupted { Vec::new() } else { cx.hints(&self.findings) };
+        let mut notes = self.notes(cx);
+        notes.extend(hints.iter().filter(|it| !it.plain).map(|it| cx.ui.hint(it)));
+        Report { ok: self.ok(), code: None, lines, notes, table, json: self.json(cx, &hints) }
     }
 
     /// Every failure in full, the last lines of its log and where the rest is.
@@ -141,12 +152,12 @@ impl Outcome {
             res.push("interrupted; Nix and its builders were stopped".to_owned());
         } else {
             let title = cx.ui.paint("31;1", "error:");
-            res.extend(self.errors.iter().map(|it| format!("{title} {}", cx.explain(it))));
+            res.extend(self.errors.iter().map(|it| format!("{title} {it}")));
         }
         res
     }
 
-    fn json(&self, cx: &Context) -> Value {
+    fn json(&self, cx: &Context, hints: &[Hint]) -> Value {
         let products: Vec<Value> = self.products.iter().map(|it| it.json(cx)).collect();
         let failure = |it: &Failure| json!({"drv": it.drv, "reason": it.reason, "log": it.tail, "log_file": cx.log_of(it)});
         json!({
@@ -156,6 +167,7 @@ impl Outcome {
             "results": products,
             "failures": self.failures.iter().map(failure).collect::<Vec<_>>(),
             "errors": self.errors,
+            "hints": hints,
         })
     }
 }
@@ -279,7 +291,7 @@ fn link_one(
         let step = Step::Root { path: path.to_string(), link: root.clone() };
         let call = cx.call(&step, &Settings::default())?;
         if !call.exit.success() {
-            bail!("cannot make the link `{root}`: {}", call.why(cx));
+            return Err(anyhow::Error::new(call.why(cx)).context(format!("cannot make the link `{root}`")));
         }
     }
     if private && !points_to(link, real.as_str()) {

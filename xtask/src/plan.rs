@@ -1,11 +1,18 @@
 //! What will be run: every Nix command line that there is, as a value. Pure, so that `--dry-run` can print it and
 //! a test can compare it. No other file spells a Nix flag.
 
+mod argv;
+mod command_line;
+mod display;
 pub mod question;
+mod user_options;
 
-use std::fmt;
+use camino::Utf8PathBuf;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use argv::Argv;
+pub use command_line::{CommandLine, override_input, quoted};
+pub use user_options::evaluation_options;
+use user_options::machine_options;
 
 #[cfg(test)]
 mod tests;
@@ -24,16 +31,43 @@ pub enum Step {
         installable: String,
         apply: &'static str,
     },
-    /// Whether paths are valid, and their sizes.
+    /// Asks `apply` of all outputs of a flake. Many run at once, so none writes Nix's own memory of evaluations.
+    EvalFlake {
+        flake: String,
+        apply: String,
+    },
+    /// What a derivation is made from, with all that it needs; they are written to the store for that.
+    DerivationGraph {
+        installable: String,
+    },
+    /// Whether paths are valid, and their sizes; in the store of this machine, or in a cache.
     PathInfo {
         paths: Vec<String>,
+        cache: Option<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
     },
-    /// The same for all that paths need at run time, with themselves.
+    /// Derivations and all that they need, as JSON.
+    ShowDerivations {
+        paths: Vec<String>,
+    },
+    /// Paths and all that they need: sizes and signatures.
     Closure {
         paths: Vec<String>,
         name_format: bool,
+    },
+    /// Signs a path and all that it needs; `key` is the file with the secret key.
+    Sign {
+        path: String,
+        key: Utf8PathBuf,
+    },
+    /// Copies a path and all that it needs to another store.
+    Copy {
+        path: String,
+        to: String,
+        /// The other store fetches what it can by itself.
+        substitute: bool,
+        check_signatures: bool,
     },
     /// The environment of a dev shell as JSON; `profile` roots it.
     DevEnv {
@@ -65,6 +99,29 @@ pub enum Step {
         flake: String,
         overrides: Vec<(String, String)>,
     },
+    /// Builds what an expression says, on one machine alone, which `builder` is the line of.
+    BuildOn {
+        expression: String,
+        builder: String,
+    },
+    /// Says what would have to be built and what can be downloaded. What is evaluated is written to the store.
+    WouldBuild {
+        installable: String,
+    },
+    /// What derivations are made of.
+    Derivations {
+        paths: Vec<String>,
+    },
+    /// The settings that Nix has, from its files and from the user's options.
+    Config,
+    /// Whether a store answers; the one that Nix works on where none is named.
+    StoreInfo {
+        store: Option<String>,
+    },
+    /// Whether the daemon trusts the user; on stderr, which of these caches it would not use for him.
+    Trust {
+        substituters: Vec<String>,
+    },
     /// Evaluates every output of a flake and builds this system's checks.
     FlakeCheck {
         flake: String,
@@ -79,6 +136,10 @@ pub struct Build {
     pub keep_going: bool,
     /// Builds at once; Nix decides when absent.
     pub jobs: Option<u32>,
+    /// A system whose programs run here too, which Nix has not been told.
+    pub platform: Option<String>,
+    /// The machine to build on besides this one, as a line of Nix' `machines` file; it takes the place of all others.
+    pub builder: Option<String>,
 }
 
 /// What every call gets, whatever it does.
@@ -121,39 +182,20 @@ impl Step {
 
     fn words(&self, settings: &Settings, log: &[&str]) -> Vec<String> {
         let mut argv = Argv(Vec::new());
-        match self {
-            Step::Build(build) => build.argv(&mut argv),
-            Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
-            Step::Eval { installable, apply } => {
-                argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
-            }
-            Step::PathInfo { paths, name_format } => path_info(&mut argv, paths, *name_format),
-            Step::Closure { paths, name_format } => {
-                path_info(&mut argv, paths, *name_format).push(["--recursive"])
-            }
-            Step::DevEnv { installable, profile } => {
-                argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
-            }
-            Step::Develop { installable, .. } => argv.push(["develop", installable]),
-            Step::Exec { path, .. } => argv.push(["shell", path]),
-            Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
-            Step::Update { flake, inputs, overrides } => {
-                argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
-            }
-            Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
-            Step::FlakeCheck { flake, build, all_systems } => {
-                argv.push(["flake", "check", flake, "--keep-going"]);
-                argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
-            }
-        };
+        self.subcommand(&mut argv);
         // Nix would look `nixpkgs` up in the registry for its own bash, and wait 5 s for it without network.
         if matches!(self, Step::Develop { .. }) {
             argv.push(["--option", "flake-registry", ""]);
         }
         argv.flag("--no-update-lock-file", self.reads_a_flake());
-        settings.argv(&mut argv);
         match self {
-            Step::Build(_) => argv.push(&settings.extra),
+            // The daemon would refuse settings of ours, and say so.
+            Step::Trust { .. } => features(&mut argv),
+            _ => settings.argv(&mut argv),
+        }
+        match self {
+            Step::Build(_) | Step::WouldBuild { .. } => argv.push(&settings.extra),
+            Step::Config => argv.push(machine_options(&settings.extra)),
             _ if self.reads_a_flake() => argv.push(evaluation_options(&settings.extra)),
             _ => &mut argv,
         };
@@ -167,22 +209,101 @@ impl Step {
         argv.0
     }
 
+    /// What it does, before what every call gets.
+    fn subcommand(&self, argv: &mut Argv) {
+        match self {
+            Step::Build(build) => build.argv(argv),
+            Step::Root { path, link } => argv.push(["build", path, "--out-link", link.as_str()]),
+            Step::Eval { installable, apply } => {
+                argv.push(["eval", "--json", "--read-only", installable, "--apply", apply])
+            }
+            Step::EvalFlake { flake, apply } => {
+                argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
+                argv.push(["--option", "eval-cache", "false"])
+            }
+            Step::ShowDerivations { paths } => argv.push(["derivation", "show", "--recursive"]).push(paths),
+            Step::DerivationGraph { installable } => {
+                argv.push(["derivation", "show", "--recursive", installable])
+            }
+            Step::PathInfo { paths, cache, name_format } => {
+                argv.path_info(cache.as_deref(), *name_format).push(paths)
+            }
+            Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. } => self.for_a_closure(argv),
+            Step::DevEnv { installable, profile } => {
+                argv.push(["print-dev-env", "--json", installable, "--profile", profile.as_str()])
+            }
+            Step::Develop { installable, .. } => argv.push(["develop", installable]),
+            Step::Exec { path, .. } => argv.push(["shell", path]),
+            Step::Metadata { flake } => argv.push(["flake", "metadata", "--json", flake]),
+            Step::Update { flake, inputs, overrides } => {
+                argv.push(["flake", "update"]).push(inputs).push(["--flake", flake]).overrides(overrides)
+            }
+            Step::Lock { flake, overrides } => argv.push(["flake", "lock", flake]).overrides(overrides),
+            Step::BuildOn { expression, builder } => {
+                argv.push(["build", "--json", "--no-link", "--impure", "--expr", expression]);
+                argv.push(["--max-jobs", "0", "--builders", builder])
+            }
+            Step::WouldBuild { installable } => {
+                argv.push(["build", "--dry-run", "--json", "--no-link", installable])
+            }
+            Step::Derivations { paths } => argv.push(["derivation", "show"]).push(paths),
+            Step::Config => argv.push(["config", "show", "--json"]),
+            Step::StoreInfo { store } => {
+                argv.push(["store", "info", "--json"]);
+                argv.push(store.iter().flat_map(|it| ["--store", it]))
+            }
+            Step::Trust { substituters } => {
+                argv.push(["store", "info", "--json"]);
+                if !substituters.is_empty() {
+                    argv.push(["--option", "extra-substituters", &substituters.join(" ")]);
+                }
+                argv
+            }
+            Step::FlakeCheck { flake, build, all_systems } => {
+                argv.push(["flake", "check", flake, "--keep-going"]);
+                argv.flag("--no-build", !build).flag("--all-systems", *all_systems)
+            }
+        };
+    }
+
+    /// What is done with a path and all that it needs.
+    fn for_a_closure<'a>(&self, argv: &'a mut Argv) -> &'a mut Argv {
+        match self {
+            Step::Closure { paths, name_format } => {
+                argv.push(["path-info", "--json", "--recursive"]);
+                if *name_format {
+                    argv.push(["--json-format", "1"]);
+                }
+                argv.push(paths)
+            }
+            Step::Sign { path, key } => {
+                argv.push(["store", "sign", "--key-file", key.as_str(), "--recursive", path])
+            }
+            Step::Copy { path, to, substitute, check_signatures } => {
+                argv.push(["copy", "--to", to]);
+                argv.flag("--substitute-on-destination", *substitute);
+                argv.flag("--no-check-sigs", !check_signatures).push([path])
+            }
+            _ => argv,
+        }
+    }
+
     /// Whether it takes the lock as it is. A path in the store has no lock, and Nix would have nothing to check.
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(
             self,
-            Step::Root { .. } | Step::PathInfo { .. } | Step::Closure { .. } | Step::Exec { .. }
+            Step::Root { .. }
+                | Step::PathInfo { .. }
+                | Step::Exec { .. }
+                | Step::Derivations { .. }
+                | Step::ShowDerivations { .. }
         );
-        !paths && !matches!(self, Step::Update { .. } | Step::Lock { .. })
+        let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
+        let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });
+        let machine =
+            matches!(self, Step::BuildOn { .. } | Step::Config | Step::StoreInfo { .. } | Step::Trust { .. });
+        !paths && !closures && !writes && !machine
     }
-}
-
-fn path_info<'a>(argv: &'a mut Argv, paths: &[String], name_format: bool) -> &'a mut Argv {
-    argv.push(["path-info", "--json"]);
-    if name_format {
-        argv.push(["--json-format", "1"]);
-    }
-    argv.push(paths)
 }
 
 impl Build {
@@ -192,13 +313,23 @@ impl Build {
         if let Some(jobs) = self.jobs {
             argv.push(["--max-jobs", &jobs.to_string()]);
         }
+        if let Some(platform) = &self.platform {
+            argv.push(["--option", "extra-extra-platforms", platform]);
+        }
+        if let Some(builder) = &self.builder {
+            argv.push(["--builders", builder]);
+        }
         argv
     }
 }
 
+fn features(argv: &mut Argv) {
+    argv.push(["--extra-experimental-features", "nix-command flakes"]);
+}
+
 impl Settings {
     fn argv(&self, argv: &mut Argv) {
-        argv.push(["--extra-experimental-features", "nix-command flakes"]);
+        features(argv);
         argv.push(["--option", "connect-timeout", &self.connect_timeout.to_string()]);
         argv.flag("--offline", self.offline);
         argv.flag("--accept-flake-config", self.accept_flake_config);
@@ -206,92 +337,4 @@ impl Settings {
             argv.push(["--option", "sandbox", "false"]);
         }
     }
-}
-
-/// What a step is about, in a few words: an expression of ours would only confuse.
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Step::Build(build) => write!(f, "nix build {}", build.installables.join(" ")),
-            Step::Root { path, .. } => write!(f, "nix build {path}"),
-            Step::Eval { installable, .. } => write!(f, "nix eval {installable}"),
-            Step::PathInfo { .. } | Step::Closure { .. } => f.write_str("nix path-info"),
-            Step::DevEnv { installable, .. } => write!(f, "nix print-dev-env {installable}"),
-            Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
-            Step::Exec { path, .. } => write!(f, "nix shell {path}"),
-            Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
-            Step::FlakeCheck { flake, .. } => write!(f, "nix flake check {flake}"),
-            Step::Update { flake, .. } => write!(f, "nix flake update {flake}"),
-            Step::Lock { flake, .. } => write!(f, "nix flake lock {flake}"),
-        }
-    }
-}
-
-/// Those of a user's options that change what is evaluated; a cached evaluation is then of no use.
-#[must_use]
-pub fn evaluation_options(extra: &[String]) -> Vec<String> {
-    let mut res = Vec::new();
-    let mut words = extra.iter();
-    while let Some(word) = words.next() {
-        let values = match word.as_str() {
-            "--impure" | "--refresh" | "--show-trace" => 0,
-            "-I" | "--include" | "--override-flake" | "--reference-lock-file" => 1,
-            "--override-input" | "--option" | "--arg" | "--argstr" => 2,
-            _ => continue,
-        };
-        res.push(word.clone());
-        res.extend(words.by_ref().take(values).cloned());
-    }
-    res
-}
-
-struct Argv(Vec<String>);
-
-impl Argv {
-    fn push(&mut self, args: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Argv {
-        self.0.extend(args.into_iter().map(|it| it.as_ref().to_owned()));
-        self
-    }
-
-    fn overrides(&mut self, overrides: &[(String, String)]) -> &mut Argv {
-        for (input, url) in overrides {
-            self.push(["--override-input", input, url]);
-        }
-        self
-    }
-
-    fn flag(&mut self, flag: &str, on: bool) -> &mut Argv {
-        if on {
-            self.0.push(flag.to_owned());
-        }
-        self
-    }
-}
-
-/// A command line as a user would type it.
-#[derive(Debug)]
-pub struct CommandLine<'a>(pub &'a str, pub &'a [String]);
-
-impl fmt::Display for CommandLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(self.0))?;
-        self.1.iter().try_for_each(|it| write!(f, " {}", quoted(it)))
-    }
-}
-
-/// A word for a POSIX shell.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |it: u8| it.is_ascii_alphanumeric() || b"-_./:=@%+,#^".contains(&it);
-    match word {
-        "" => "''".to_owned(),
-        _ if word.bytes().all(plain) && !word.starts_with('#') => word.to_owned(),
-        _ => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// The options that replace an input by a directory, for one call.
-#[must_use]
-pub fn override_input(input: &str, dir: &Utf8Path) -> [String; 3] {
-    ["--override-input".to_owned(), input.to_owned(), dir.to_string()]
 }

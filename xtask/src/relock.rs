@@ -96,7 +96,7 @@ pub(crate) fn run(cx: &mut Context, flake: usize, step: &Step) -> anyhow::Result
     let settings = cx.settings(&[flake], &[])?;
     let call = cx.call(step, &settings)?;
     if !call.exit.success() {
-        bail!("{}", call.why(cx));
+        return Err(call.why(cx).into());
     }
     // Nix says that all is well, and has written nothing.
     match call.monitor.warnings.iter().find(|it| it.contains("unlocked input")) {
@@ -148,7 +148,7 @@ pub(crate) fn tell_fixed(cx: &Context, states: &[State], flakes: &[usize], names
     for state in flakes.iter().map(|it| &states[*it]) {
         let Ok(source) = &state.source else { continue };
         for (name, input) in source.inputs.iter().filter(|it| names.contains(it.0)) {
-            if Reference::of_input(input).is_some_and(|it| it.rev.is_some()) {
+            if input.reference().is_some_and(|it| it.rev.is_some()) {
                 let at = input.url_position.unwrap_or(input.position);
                 let file = state.file("flake.nix");
                 cx.ui.warning(&format!("`{name}` has its revision in the URL; to move it, edit {file}:{at}"));

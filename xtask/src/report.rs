@@ -1,5 +1,6 @@
 //! What came of a task: text for people, JSON for machines, and whether it went well.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// The result of a task.
@@ -15,6 +16,20 @@ pub struct Report {
     pub table: Table,
     /// What `--json` prints; every task documents its own.
     pub json: Value,
+}
+
+/// Why something failed and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hint {
+    /// The rule in the book: `git-untracked`.
+    pub rule: &'static str,
+    pub cause: String,
+    pub cure: String,
+    /// The derivation that it is about.
+    pub drv: Option<String>,
+    /// The error says all of that itself.
+    #[serde(skip)]
+    pub plain: bool,
 }
 
 impl Report {
@@ -86,6 +101,13 @@ pub fn seconds(time: std::time::Duration) -> String {
         it @ 10..60 => format!("{it} s"),
         it => format!("{} min {:02} s", it / 60, it % 60),
     }
+}
+
+/// A duration in whole seconds, or in whole minutes where `longest` has some: as much as an estimate is worth.
+#[must_use]
+pub fn whole(time: std::time::Duration, longest: std::time::Duration) -> u64 {
+    let unit = if longest.as_secs() < 90 { 1000 } else { 60_000 };
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).saturating_add(unit / 2) / unit
 }
 
 /// `1 package`, `3 packages`.

@@ -32,6 +32,13 @@ struct PathInfo {
 /// Both versions answer with an object by path; a newer one adds keys that are no paths.
 type Answer = BTreeMap<String, serde_json::Value>;
 
+/// Bytes of the largest path that is remembered in a state directory.
+#[must_use]
+pub fn largest(state: &camino::Utf8Path) -> Option<u64> {
+    let known: Sizes = serde_json::from_slice(&fs::read(state.join("sizes.json")).ok()?).ok()?;
+    known.sizes.into_values().max().filter(|_| known.version == FORMAT)
+}
+
 impl Sizes {
     /// Those of `paths` that are valid. `just_built` means that Nix has just said that all are: then only what we
     /// have never seen is asked for.
@@ -58,7 +65,7 @@ impl Sizes {
         if !new.is_empty() {
             let name_format = cx.nix()?.names_json_format();
             let answer: Answer =
-                cx.query(&Step::PathInfo { paths: new, name_format }, &Settings::default())?;
+                cx.query(&Step::PathInfo { paths: new, cache: None, name_format }, &Settings::default())?;
             for (path, info) in answer {
                 // A path that is not valid is null.
                 if let (Ok(path), Ok(info)) = (path.parse(), serde_json::from_value::<PathInfo>(info)) {

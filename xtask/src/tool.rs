@@ -1,5 +1,7 @@
 //! A program that is not Nix, on the machine or in the store, that is run to its end: skopeo, docker.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -47,6 +49,14 @@ impl Tool {
         Tool { name: name.to_owned(), place: Place::Store(path.to_owned()) }
     }
 
+    /// Nix itself, where its words are wanted and not its events.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn nix(cx: &mut Context) -> anyhow::Result<Tool> {
+        Ok(Tool { name: "nix".to_owned(), place: Place::Machine(cx.nix()?.program.clone()) })
+    }
+
     /// Whether the user can start it by its name.
     #[must_use]
     pub fn is_on_path(&self) -> bool {
@@ -80,14 +90,28 @@ impl Tool {
     /// # Errors
     /// When it cannot be run.
     pub fn run(&self, cx: &mut Context, args: &[String]) -> anyhow::Result<Done> {
+        self.run_with(cx, args, &[], None)
+    }
+
+    /// The same with something to read on its stdin; it is stopped when it says nothing on stderr for so long.
+    ///
+    /// # Errors
+    /// As [`Tool::run`].
+    pub fn run_with(
+        &self,
+        cx: &mut Context,
+        args: &[String],
+        input: &[u8],
+        silence: Option<Duration>,
+    ) -> anyhow::Result<Done> {
         let (program, args) = self.words(cx, args)?;
         cx.ui.command(&CommandLine(program.as_str(), &args));
         let dir: &Utf8Path = &cx.host.cwd;
-        let command = Command { program: &program, args: &args, dir, env: &cx.host.env, input: &[] };
+        let command = Command { program: &program, args: &args, dir, env: &cx.host.env, input };
         let mut talk = Vec::new();
         let verbose = cx.ui.style().verbose;
         let ui = &cx.ui;
-        let exit = process::run(&command, &cx.interrupt, &mut |event| {
+        let exit = process::run_within(&command, silence, &cx.interrupt, &mut |event| {
             let Event::Plain(line) = event else { return };
             // Who waits wants to know why it takes so long.
             if verbose || line.contains(RETRYING) {

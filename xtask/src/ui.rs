@@ -1,6 +1,6 @@
 //! What the user sees. The only file that prints, with `ui/bars.rs`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use crate::monitor::{Change, Monitor};
 use crate::nix::process::Interrupt;
 use crate::plan::CommandLine;
-use crate::report::{Report, seconds};
+use crate::report::{Hint, Report, seconds};
 use bars::Bars;
 
 mod bars;
@@ -25,6 +25,8 @@ pub struct Style {
     pub json: bool,
     /// `NO_COLOR` is not set, and the terminal is not a dumb one.
     pub colour: bool,
+    /// Where nothing moves on the screen: how long it may be silent before a line says that work goes on.
+    pub heartbeat: Option<Duration>,
 }
 
 /// Talks to the user: results on stdout, talk on stderr.
@@ -35,6 +37,7 @@ pub struct Ui {
     stdout_is_terminal: bool,
     colour: bool,
     warned: RefCell<BTreeSet<String>>,
+    talked: Cell<Instant>,
 }
 
 impl Ui {
@@ -47,6 +50,7 @@ impl Ui {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             colour: terminal && style.colour,
             warned: RefCell::default(),
+            talked: Cell::new(Instant::now()),
         }
     }
 
@@ -82,6 +86,11 @@ impl Ui {
         self.data(&command.to_string());
     }
 
+    /// Lines for a shell that would run, under `--dry-run`.
+    pub fn planned_script(&self, script: &str) {
+        self.data(script);
+    }
+
     /// Tells what changed, to those who do not see the bars.
     pub fn change(&self, change: &Change) {
         match change {
@@ -110,11 +119,10 @@ impl Ui {
                 self.status(&text);
             }
             _ if self.bars.is_some() => {}
-            Change::Started { drv, machine } if machine.is_empty() => {
-                self.status(&format!("build   {}", name_of(drv)));
-            }
-            Change::Started { drv, machine } => {
-                self.status(&format!("build   {} on {machine}", name_of(drv)));
+            Change::Started { drv, machine, expected } => {
+                let on = if machine.is_empty() { String::new() } else { format!(" on {machine}") };
+                let may_take = expected.map(|it| format!(" ({})", it.text())).unwrap_or_default();
+                self.status(&format!("build   {}{on}{may_take}", name_of(drv)));
             }
             Change::Finished { drv, took } => {
                 self.status(&format!("done    {} in {}", name_of(drv), seconds(*took)));
@@ -128,13 +136,28 @@ impl Ui {
     pub fn draw(&mut self, monitor: &Monitor, now: Instant) {
         if let Some(bars) = &mut self.bars {
             bars.draw(monitor, now);
+        } else if self.is_overdue(now) {
+            self.status(&bars::heartbeat(monitor, now));
         }
+    }
+
+    /// Whether whoever reads the log may think that nothing happens any more.
+    fn is_overdue(&self, now: Instant) -> bool {
+        let silence = now.saturating_duration_since(self.talked.get());
+        self.style.heartbeat.is_some_and(|it| silence >= it)
+    }
+
+    /// A line for the service that runs us, which is no talk.
+    pub fn mark(&self, line: &str) {
+        self.talk(line);
     }
 
     /// What is going on, in a line that is replaced by the next one; only on a terminal.
     pub fn progress(&mut self, text: &str) {
         if let Some(bars) = &mut self.bars {
             bars.show(text);
+        } else if self.is_overdue(Instant::now()) {
+            self.status(text);
         }
     }
 
@@ -144,13 +167,19 @@ impl Ui {
         self.bars.is_some()
     }
 
+    /// Whether somebody is there to answer.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
     /// Asks for a line. `instead` is what to type where nobody can be asked.
     ///
     /// # Errors
     /// When there is no terminal, the user ends the input, or wants us to stop.
     pub fn ask(&mut self, question: &str, instead: &str, interrupt: &Interrupt) -> anyhow::Result<String> {
         self.clear();
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             bail!("{question} Nobody can be asked without a terminal; {instead}");
         }
         drop(write!(std::io::stderr(), "{question} "));
@@ -184,14 +213,14 @@ impl Ui {
     /// Tells the result.
     pub fn finish(&mut self, report: &Report) -> ExitCode {
         self.clear();
-        if let Some(code) = report.code {
-            return ExitCode::from(code);
-        }
         if !self.style.quiet || !report.ok {
             report.notes.iter().for_each(|it| self.talk(it));
         }
         if self.style.json {
-            self.data(&format!("{:#}", report.json));
+            // A child whose exit code is the result has told its own.
+            if report.code.is_none() || !report.json.is_null() {
+                self.data(&format!("{:#}", report.json));
+            }
         } else {
             let table = report.table.lines();
             if !self.style.quiet || !report.ok {
@@ -204,20 +233,47 @@ impl Ui {
                 report.lines.iter().for_each(|it| self.data(it));
             }
         }
-        if report.ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        match report.code {
+            Some(code) => ExitCode::from(code),
+            None if report.ok => ExitCode::SUCCESS,
+            None => ExitCode::from(1),
+        }
+    }
+
+    /// Tells a result in the middle of a task: all of it is talk, the task's own result is still to come.
+    pub fn tell(&mut self, report: &Report) {
+        self.clear();
+        if self.style.quiet && report.ok {
+            return;
+        }
+        let table = report.table.lines();
+        let lines = if table.is_empty() { report.lines.iter() } else { table.iter() };
+        report.notes.iter().chain(lines).for_each(|it| self.talk(it));
     }
 
     /// Tells why a task could not be done.
     pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
+        self.fail_with(error, &[])
+    }
+
+    /// The same, and what to do about it.
+    pub fn fail_with(&mut self, error: &anyhow::Error, hints: &[Hint]) -> ExitCode {
         self.clear();
         if self.style.json {
             self.data(&format!(
                 "{:#}",
-                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}")})
+                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}"), "hints": hints})
             ));
         }
         self.talk(&format!("{} {error:#}", self.paint("31;1", "error:")));
+        hints.iter().filter(|it| !it.plain).for_each(|it| self.talk(&self.hint(it)));
         ExitCode::from(1)
+    }
+
+    /// A hint as it is told.
+    #[must_use]
+    pub fn hint(&self, hint: &Hint) -> String {
+        format!("{} {}; {}", self.paint("36", "hint:"), hint.cause, hint.cure)
     }
 
     /// Text in a colour, where the terminal has them.
@@ -227,6 +283,7 @@ impl Ui {
     }
 
     fn talk(&self, text: &str) {
+        self.talked.set(Instant::now());
         // Nobody is there to be told that stderr is closed.
         let print = || drop(writeln!(std::io::stderr(), "{text}"));
         match &self.bars {

@@ -3,24 +3,22 @@
 mod aleph_settings;
 mod cache_settings;
 mod checked_text;
-mod conflict;
+mod ci_settings;
+mod ci_text;
 mod find_flakes;
 pub mod flake;
 pub mod flake_source;
-mod flake_url;
 mod image_settings;
-pub mod lock;
-mod lock_follows;
+mod input_source;
 mod lock_settings;
-mod lock_text;
 pub mod manifest;
 pub mod nearest;
 pub mod nix_config;
 mod nix_literal;
 pub mod nix_value;
 pub mod position;
-pub mod reference;
 pub mod registry;
+mod setup_settings;
 pub mod target;
 
 use std::fs;
@@ -28,16 +26,20 @@ use std::fs;
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::aleph_settings::Probe;
 pub use self::cache_settings::CacheSettings;
+pub use flake_lock::{Lock, Reference};
+
+pub use self::ci_settings::{CiMachines, CiSettings, GithubSettings, Job, MatrixSettings, When};
 pub use self::flake::Flake;
-pub use self::flake_source::{FlakeSource, InputSource};
-pub use self::lock::Lock;
+pub use self::flake_source::FlakeSource;
+pub use self::input_source::InputSource;
 pub use self::lock_settings::{LockSettings, Severity};
 pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
 pub use self::nix_value::NixConfigValue;
-pub use self::reference::Reference;
 pub use self::registry::Registry;
+pub use self::setup_settings::InstallerSettings;
 pub use self::target::Target;
 
 /// The repository on disk.
@@ -213,7 +215,7 @@ mod tests {
             "",
             &with("xtask.toml=flaks = 1"),
             expect![[r#"
-                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+                xtask.toml:1:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             "#]],
         );
     }

@@ -7,6 +7,10 @@ mod support;
 
 #[path = "cli/build.rs"]
 mod build;
+#[path = "cli/build_aleph.rs"]
+mod build_aleph;
+#[path = "cli/build_aleph_elsewhere.rs"]
+mod build_aleph_elsewhere;
 #[path = "cli/build_failures.rs"]
 mod build_failures;
 #[path = "cli/build_links.rs"]
@@ -15,6 +19,8 @@ mod build_links;
 mod build_names;
 #[path = "cli/build_scripted.rs"]
 mod build_scripted;
+#[path = "cli/builder.rs"]
+mod builder;
 #[path = "cli/bump.rs"]
 mod bump;
 #[path = "cli/cache.rs"]
@@ -23,6 +29,24 @@ mod cache;
 mod check;
 #[path = "cli/ci.rs"]
 mod ci;
+#[path = "cli/ci_generate.rs"]
+mod ci_generate;
+#[path = "cli/ci_matrix.rs"]
+mod ci_matrix;
+#[path = "cli/ci_why.rs"]
+mod ci_why;
+#[path = "cli/complete.rs"]
+mod complete;
+#[path = "cli/deploy.rs"]
+mod deploy;
+#[path = "cli/docs.rs"]
+mod docs;
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/explain.rs"]
+mod explain;
+#[path = "cli/flash.rs"]
+mod flash;
 #[path = "cli/fmt.rs"]
 mod fmt;
 #[path = "cli/fmt_alejandra4.rs"]
@@ -35,6 +59,8 @@ mod image_push;
 mod interrupt;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/new.rs"]
+mod new;
 #[path = "cli/nix_2_8.rs"]
 mod nix_2_8;
 #[path = "cli/no_nix.rs"]
@@ -43,14 +69,24 @@ mod no_nix;
 mod output;
 #[path = "cli/places.rs"]
 mod places;
+#[path = "cli/rollback.rs"]
+mod rollback;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/setup.rs"]
+mod setup;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]
 mod shell_interactive;
+#[path = "cli/size.rs"]
+mod size;
 #[path = "cli/source.rs"]
 mod source;
+#[path = "cli/timings.rs"]
+mod timings;
+#[path = "cli/timings_lanes.rs"]
+mod timings_lanes;
 #[path = "cli/unprivileged.rs"]
 mod unprivileged;
 #[path = "cli/update.rs"]

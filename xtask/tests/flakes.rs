@@ -129,3 +129,33 @@ fn locks_are_taken_as_they_are() {
     let real = format!("{}/elodin-xtask/nix/{}-store{}", cache(), suite(), out.trim());
     assert_eq!(std::fs::read_to_string(real).unwrap().trim(), format!("built for {}", system()));
 }
+
+/// What `new` writes evaluates, whatever was answered.
+#[test]
+fn configurations_of_customers_evaluate() {
+    let key = r#"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a"b${c}\d"#;
+    let everything = "elodin-db,aleph-serial-bridge,tegrastats-bridge,mekf,msp-osd,udp-component-broadcast,\
+                      udp-component-receive,elodinsink,aleph-dev";
+    let sandbox = Sandbox::new();
+    for (dir, host_name, wifi, services) in [
+        ("one", "falcon", "--wifi", "elodin-db,mekf"),
+        ("two", "serial", "--wifi", everything),
+        ("three", "hawk", "--no-wifi", "none"),
+        ("four", "kite", "--no-wifi", "aleph-dev"),
+        ("five", "owl", "--wifi", "all"),
+    ] {
+        let answers = ["--host-name", host_name, wifi, "--services", services, "--ssh-key", key];
+        sandbox.run_args(&[&["new", dir][..], &answers].concat()).good();
+        sandbox.run(&format!("fmt --check {dir}/flake.nix")).good();
+        let apply = format!("f: f {}/{dir}/flake.nix", sandbox.root());
+        let told = json(&["customerReport", "--apply", &apply]);
+        assert_eq!(told["name"], if host_name == "serial" { "" } else { host_name }, "{dir}");
+        assert_eq!(told["keys"], serde_json::json!([key]), "{dir}");
+        let runs = |it: &str| told["services"].as_array().unwrap().iter().any(|name| name == it);
+        let wanted = |it: &str| services == "all" || services.split(',').any(|name| name == it);
+        for service in ["elodin-db", "mekf", "msp-osd", "udp-component-receive"] {
+            assert_eq!(runs(service), wanted(service), "{dir}: {service}");
+        }
+        assert!(told["packages"]["sdimage"].as_str().unwrap().ends_with(".drv"), "{dir}");
+    }
+}

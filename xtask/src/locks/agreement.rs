@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::State;
 use super::calendar::{date, days_between};
 use super::finding::{Finding, Repair};
-use crate::workspace::lock::Node;
 use crate::workspace::{LockSettings, Reference, Severity};
+use flake_lock::Node;
 
 /// An input of that name in several flakes.
 #[derive(Debug)]

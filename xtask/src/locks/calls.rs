@@ -25,14 +25,14 @@ fn request(name: &str, input: &InputSource) -> Option<Request> {
     if input.follows.is_some() {
         return None;
     }
-    let wanted = Reference::of_input(input);
+    let wanted = input.reference();
     let text = wanted.map(|it| it.to_url()).or_else(|| input.url.clone());
     Some((name.to_owned(), text.unwrap_or_else(|| format!("flake:{name}"))))
 }
 
 /// A revision in the URL is what it is, and a path inside the repository has none.
 fn can_move(input: &InputSource) -> bool {
-    Reference::of_input(input).is_none_or(|it| it.rev.is_none() && !it.is_relative())
+    input.reference().is_none_or(|it| it.rev.is_none() && !it.is_relative())
 }
 
 /// The requests of a flake, by input.
@@ -66,7 +66,7 @@ pub fn call(state: &State, names: &[String], known: &BTreeSet<Request>, moved: &
 
 /// The directory, relative to the root of the workspace, that an input with a relative path means.
 fn relative(state: &State, input: &InputSource) -> Option<Utf8PathBuf> {
-    let wanted = Reference::of_input(input).filter(Reference::is_relative)?;
+    let wanted = input.reference().filter(Reference::is_relative)?;
     let mut parts: Vec<&str> = Vec::new();
     let path = state.dir.join(wanted.path.as_deref()?);
     for part in path.as_str().split('/').filter(|it| !it.is_empty() && *it != ".") {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::State;
 use super::finding::{Finding, Repair};
-use crate::workspace::lock::Node;
 use crate::workspace::{FlakeSource, Lock, Reference, Severity};
+use flake_lock::Node;
 
 pub(super) fn check(state: &State, severity: Severity) -> Vec<Finding> {
     let (Some(lock), Ok(source)) = (state.lock(), &state.source) else { return Vec::new() };

@@ -289,7 +289,7 @@ mod tests {
     use super::*;
 
     fn state(dir: &str, fixture: &str) -> State {
-        let file = format!("{}/tests/fixtures/locks/{fixture}.lock", env!("CARGO_MANIFEST_DIR"));
+        let file = format!("{}/../flake-lock/tests/locks/{fixture}.lock", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(file).unwrap();
         State {
             dir: dir.into(),

@@ -2,9 +2,9 @@
 
 use super::State;
 use super::finding::{Finding, Repair};
-use crate::workspace::lock::Node;
 use crate::workspace::nearest::{did_you_mean, nearest};
-use crate::workspace::{FlakeSource, InputSource, Lock, Reference, Severity};
+use crate::workspace::{FlakeSource, InputSource, Lock, Severity};
+use flake_lock::Node;
 
 /// What keeps a flake from being checked at all.
 pub(super) fn readable(state: &State) -> Vec<Finding> {
@@ -116,7 +116,7 @@ fn request(at: &At<'_>, name: &str, input: &InputSource, node: &Node) -> Option<
         let (is, was) = if input.flake { ("a flake", "a mere source") } else { ("a mere source", "a flake") };
         return Some(at.input(name, &format!("is {is}, but flake.lock has it as {was}"), at.relock()));
     }
-    let (wanted, original) = (Reference::of_input(input)?, node.original.as_ref()?);
+    let (wanted, original) = (input.reference()?, node.original.as_ref()?);
     if wanted.asks_for_the_same(original) {
         return None;
     }

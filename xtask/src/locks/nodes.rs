@@ -2,8 +2,8 @@
 
 use super::State;
 use super::finding::{Finding, Repair};
-use crate::workspace::lock::Node;
 use crate::workspace::{Lock, Reference, Severity};
+use flake_lock::Node;
 
 pub(super) fn check(state: &State) -> Vec<Finding> {
     let Some(lock) = state.lock() else { return Vec::new() };

@@ -6,8 +6,8 @@ use super::State;
 use super::calendar::{date, days_between};
 use super::finding::{Finding, Repair};
 use super::releases::Release;
-use crate::workspace::lock::Node;
 use crate::workspace::{LockSettings, Reference, Severity};
+use flake_lock::Node;
 
 pub(super) fn check(state: &State, settings: &LockSettings, now: i64) -> Vec<Finding> {
     let Some(lock) = state.lock() else { return Vec::new() };

@@ -6,8 +6,8 @@ use super::State;
 use super::agreement::shared;
 use super::calendar::{age, date, days_between};
 use crate::report::Table;
-use crate::workspace::lock::LockedInput;
 use crate::workspace::{Lock, LockSettings, Reference};
+use flake_lock::LockedInput;
 
 /// One input of one flake.
 #[derive(Debug, Clone, PartialEq, Eq)]

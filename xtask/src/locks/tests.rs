@@ -16,7 +16,7 @@ fn state(dir: &str, source: &str, lock: &str) -> State {
         "" => None,
         it if it.starts_with('{') => Some(format!(r#"{{"version": 7, "root": "root", "nodes": {it}}}"#)),
         it => {
-            let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/locks");
+            let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../flake-lock/tests/locks");
             Some(std::fs::read_to_string(format!("{dir}/{it}.lock")).unwrap())
         }
     };

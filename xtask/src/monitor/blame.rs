@@ -48,6 +48,12 @@ impl Blame {
     }
 }
 
+/// The lines of a builder that a message cites.
+pub(super) fn cited(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter_map(|it| it.strip_prefix('>'));
+    lines.map(|it| it.strip_prefix(' ').unwrap_or(it).to_owned()).collect()
+}
+
 /// The first `/nix/store/….drv` of a line, in either kind of quotes.
 pub(super) fn derivation_in(line: &str) -> Option<String> {
     let start = line.find("/nix/store/")?;

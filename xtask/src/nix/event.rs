@@ -50,9 +50,22 @@ pub enum Activity {
         drv: String,
         machine: String,
     },
+    /// Stores are URIs, or `local`; older versions leave parts of them out.
     CopyPath {
         path: String,
+        from: String,
+        to: String,
     },
+    /// A download over HTTP or from S3; there is none for `file://`.
+    Transfer {
+        url: String,
+    },
+    /// A path is fetched from a cache instead of being built; the parent of its copy.
+    Substitute {
+        cache: String,
+    },
+    /// The caches are asked what they have.
+    Query,
     /// Totals over all builds.
     Builds,
     /// Totals over all paths to copy.
@@ -161,7 +174,11 @@ impl Activity {
     fn from_raw(raw: &Raw) -> Activity {
         let field = |n| text_field(&raw.fields, n).to_owned();
         match raw.kind {
-            100 => Activity::CopyPath { path: field(0) },
+            100 => Activity::CopyPath { path: field(0), from: field(1), to: field(2) },
+            101 => Activity::Transfer { url: field(0) },
+            108 => Activity::Substitute { cache: field(1) },
+            109 => Activity::Query,
+            0 if raw.text.starts_with("querying info about") => Activity::Query,
             103 => Activity::CopyPaths,
             104 => Activity::Builds,
             105 => Activity::Build { drv: field(0), machine: field(1) },
@@ -187,7 +204,8 @@ pub fn strip_ansi(text: &str) -> String {
         match char {
             '\u{1b}' => match chars.next() {
                 Some('[') => while chars.next().is_some_and(|it| !('\u{40}'..='\u{7e}').contains(&it)) {},
-                Some(']') => {
+                // Buildkite writes the time as an APC sequence.
+                Some(']' | '_' | 'P' | '^') => {
                     // Ends in BEL, or in ESC and a backslash.
                     while let Some(it) = chars.next() {
                         if it == '\u{7}' || (it == '\u{1b}' && chars.next_if_eq(&'\\').is_some()) {
@@ -279,6 +297,7 @@ mod tests {
             strip_ansi("\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{7} \u{1b}[31;1mred\u{1b}[0m\r"),
             "link red"
         );
+        assert_eq!(strip_ansi("\u{1b}_bk;t=17\u{7}x"), "x");
         assert_eq!(strip_ansi("tab\tstays"), "tab\tstays");
         assert_eq!(strip_ansi("\u{1b}["), "");
     }

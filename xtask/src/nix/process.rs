@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 use unix::sys::signal::Signal;
 use unix::unistd::Pid;
@@ -40,12 +40,14 @@ pub struct Exit {
     pub code: Option<i32>,
     /// We were told to stop by SIGINT, SIGTERM or SIGHUP, and stopped the child.
     pub interrupted: bool,
+    /// It was silent for too long, and stopped for that.
+    pub stalled: bool,
 }
 
 impl Exit {
     #[must_use]
     pub fn success(&self) -> bool {
-        self.code == Some(0) && !self.interrupted
+        self.code == Some(0) && !self.interrupted && !self.stalled
     }
 }
 
@@ -88,15 +90,55 @@ pub fn run(
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
 ) -> anyhow::Result<Exit> {
-    let reader = start(command).with_context(|| format!("cannot run `{}`", command.program))?;
+    attend(start(command, None), None, None, command, interrupt, listen)
+}
+
+/// The same, but a child that says nothing on its stderr for so long is stopped: what talks over a network may
+/// wait for ever.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(
+    command: &Command<'_>,
+    silence: Option<Duration>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    attend(start(command, None), None, silence, command, interrupt, listen)
+}
+
+/// The same, for a child that may belong to root, so that no signal of ours reaches it: its stdin stays open behind the
+/// input, and its end tells the child to stop, also when we are killed.
+///
+/// # Errors
+/// As [`run`]; the input must be short.
+pub fn run_held(
+    command: &Command<'_>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    let (stdin, mut hold) = std::io::pipe().context("cannot make a pipe")?;
+    hold.write_all(command.input).context("cannot write to a pipe")?;
+    attend(start(command, Some(stdin)), Some(hold), None, command, interrupt, listen)
+}
+
+fn attend(
+    started: std::io::Result<duct::ReaderHandle>,
+    mut hold: Option<PipeWriter>,
+    silence: Option<Duration>,
+    command: &Command<'_>,
+    interrupt: &Interrupt,
+    listen: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Exit> {
+    let reader = started.with_context(|| format!("cannot run `{}`", command.program))?;
     let pids = reader.pids();
     let (sender, lines) = channel();
-    let mut interrupted = false;
+    let mut stop = None;
     std::thread::scope(|scope| {
         // The sender moves into the thread, so that the channel closes when the stream ends.
         let reader = &reader;
         let pump = scope.spawn(move || pump(reader, &sender));
-        interrupted = follow(&lines, &pids, interrupt, listen);
+        stop = follow(&lines, &pids, &mut hold, silence, interrupt, listen);
         // The scope itself waits for the thread's work only, and who still has a thread on its way out is not let
         // into a user namespace.
         if let Err(panic) = pump.join() {
@@ -107,21 +149,65 @@ pub fn run(
     Ok(Exit {
         stdout: String::from_utf8_lossy(&output.stderr).into_owned(),
         code: output.status.code(),
-        interrupted: interrupted || interrupt.signal().is_some(),
+        interrupted: stop == Some(Stop::Told) || interrupt.signal().is_some(),
+        stalled: stop == Some(Stop::Stalled),
     })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts streaming children")]
-fn start(command: &Command<'_>) -> std::io::Result<duct::ReaderHandle> {
-    duct::cmd(command.program.as_std_path(), command.args)
+fn start(command: &Command<'_>, stdin: Option<PipeReader>) -> std::io::Result<duct::ReaderHandle> {
+    let child = duct::cmd(command.program.as_std_path(), command.args);
+    let child = match stdin {
+        Some(pipe) => child.stdin_file(pipe),
+        None => child.stdin_bytes(command.input),
+    };
+    child
         .dir(command.dir)
         .full_env(command.env)
-        .stdin_bytes(command.input)
         // The log is read as it comes; what duct calls stderr is then the child's stdout, read at the end.
         .stdout_stderr_swap()
         .stderr_capture()
         .unchecked()
         .reader()
+}
+
+/// What a short command said, all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub stdout: String,
+    pub stderr: String,
+    /// `None` when a signal ended it.
+    pub code: Option<i32>,
+}
+
+impl Answer {
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// Asks a short command that must not keep anybody waiting: after `patience` it is killed, and there is no answer.
+///
+/// # Errors
+/// When it cannot be started, or took too long.
+#[expect(clippy::disallowed_methods, reason = "this is the file that starts children that may hang")]
+pub fn ask(command: &Command<'_>, patience: Duration) -> anyhow::Result<Answer> {
+    let handle = duct::cmd(command.program.as_std_path(), command.args)
+        .dir(command.dir)
+        .full_env(command.env)
+        .stdin_bytes(command.input)
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        .start()
+        .with_context(|| format!("cannot run `{}`", command.program))?;
+    let Some(output) = handle.wait_timeout(patience).context("cannot wait for the child")? else {
+        handle.kill().context("cannot stop the child")?;
+        bail!("`{}` did not answer within {} s", command.program, patience.as_secs_f32());
+    };
+    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+    Ok(Answer { stdout: text(&output.stdout), stderr: text(&output.stderr), code: output.status.code() })
 }
 
 /// Reads as fast as the child writes: a full pipe would stop Nix. Of the progress of an activity only the latest is
@@ -161,18 +247,29 @@ fn read_line(reader: &mut BufReader<impl Read>, line: &mut Vec<u8>) -> std::io::
     Ok(size)
 }
 
-/// Hands on events until the stream ends; true when we were told to stop.
+/// Why a child was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Told,
+    Stalled,
+}
+
+/// Hands on events until the stream ends; says why the child was stopped, if it was.
 fn follow(
     lines: &Receiver<Vec<u8>>,
     pids: &[u32],
+    hold: &mut Option<PipeWriter>,
+    silence: Option<Duration>,
     interrupt: &Interrupt,
     listen: &mut dyn FnMut(&Event),
-) -> bool {
+) -> Option<Stop> {
     let mut ticked = Instant::now();
-    let mut stopping: Option<Instant> = None;
+    let mut heard = Instant::now();
+    let mut stopping: Option<(Instant, Stop)> = None;
     loop {
         let line = lines.recv_timeout(TICK.saturating_sub(ticked.elapsed()));
         if let Ok(line) = &line {
+            heard = Instant::now();
             listen(&event::parse(line));
         }
         if ticked.elapsed() >= TICK || line.is_err() {
@@ -180,14 +277,20 @@ fn follow(
             ticked = Instant::now();
         }
         if matches!(line, Err(RecvTimeoutError::Disconnected)) {
-            return stopping.is_some();
+            return stopping.map(|it| it.1);
         }
+        let stalled = silence.is_some_and(|it| heard.elapsed() > it);
         match (interrupt.signal(), stopping) {
             (Some(signal), None) => {
                 signal_all(pids, signal);
-                stopping = Some(Instant::now());
+                drop(hold.take());
+                stopping = Some((Instant::now(), Stop::Told));
             }
-            (_, Some(since)) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
+            (None, None) if stalled => {
+                signal_all(pids, Signal::SIGTERM);
+                stopping = Some((Instant::now(), Stop::Stalled));
+            }
+            (_, Some((since, _))) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
             _ => {}
         }
     }
@@ -201,64 +304,4 @@ fn signal_all(pids: &[u32], signal: Signal) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str, listen: &mut dyn FnMut(&Event)) -> Exit {
-        let interrupt = Interrupt(Arc::default());
-        sh_with(script, &interrupt, listen)
-    }
-
-    fn sh_with(script: &str, interrupt: &Interrupt, listen: &mut dyn FnMut(&Event)) -> Exit {
-        let args = ["-c".to_owned(), script.to_owned()];
-        let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
-        let command =
-            Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
-        run(&command, interrupt, listen).unwrap()
-    }
-
-    #[test]
-    fn log_and_result_are_kept_apart() {
-        let mut events = Vec::new();
-        let exit = sh("echo result; echo talk >&2; exit 3", &mut |it| events.push(it.clone()));
-        assert_eq!((exit.stdout.as_str(), exit.code, exit.interrupted), ("result\n", Some(3), false));
-        assert!(events.contains(&Event::Plain("talk".to_owned())), "{events:?}");
-    }
-
-    /// 90,000 events of one copy: only the last counts, and it arrives.
-    #[test]
-    fn a_flood_of_progress_is_thinned_out() {
-        let script = r#"i=0; while [ $i -lt 90000 ]; do i=$((i+1));
-            echo "@nix {\"action\":\"result\",\"fields\":[$i,90000,0,0],\"id\":7,\"type\":105}"; done >&2"#;
-        let (mut seen, mut last) = (0, 0);
-        sh(script, &mut |it| {
-            if let Event::Progress { id: 7, progress } = it {
-                seen += 1;
-                last = progress.done;
-            }
-        });
-        assert_eq!(last, 90_000);
-        assert!(seen < 9000, "{seen} events were parsed");
-    }
-
-    #[test]
-    fn an_interrupt_ends_the_child() {
-        let flag = Interrupt(Arc::default());
-        let stop = flag.clone();
-        let exit = sh_with("echo started >&2; exec sleep 60", &flag, &mut |it| {
-            if matches!(it, Event::Plain(_)) {
-                stop.0.store(Signal::SIGTERM as usize, Ordering::Relaxed);
-            }
-        });
-        assert_eq!((exit.code, exit.interrupted), (None, true));
-    }
-
-    #[test]
-    fn a_missing_program_is_named() {
-        let env = BTreeMap::new();
-        let command =
-            Command { program: "/no/such/nix".into(), args: &[], dir: "/".into(), env: &env, input: &[] };
-        let error = run(&command, &Interrupt(Arc::default()), &mut |_| ()).unwrap_err();
-        assert!(format!("{error:#}").starts_with("cannot run `/no/such/nix`: "), "{error:#}");
-    }
-}
+mod tests;

@@ -26,6 +26,17 @@ impl StorePath {
         &self.0[STORE.len() + HASH + 1..]
     }
 
+    /// Name and version as Nix tells them apart: the version begins at the first `-` that no letter follows.
+    #[must_use]
+    pub fn package(&self) -> (&str, &str) {
+        let name = self.name();
+        let split = name
+            .match_indices('-')
+            .map(|it| it.0)
+            .find(|at| name[at + 1..].chars().next().is_some_and(|it| !it.is_alphabetic()));
+        split.map_or((name, ""), |at| (&name[..at], &name[at + 1..]))
+    }
+
     /// The first characters of the hash, enough to tell files of ours apart.
     #[must_use]
     pub fn short_hash(&self) -> &str {
@@ -84,6 +95,21 @@ mod tests {
         let output: StorePath = "/nix/store/54c9ci5dav84llayb50gz50pwn6fi0gr-a".parse().unwrap();
         assert!(!output.is_derivation());
         assert_eq!(output.to_string().parse::<StorePath>().unwrap(), output);
+    }
+
+    #[test]
+    fn names_and_versions() {
+        for (text, want) in [
+            ("glibc-2.40-66", ("glibc", "2.40-66")),
+            ("xorg-server-21.1", ("xorg-server", "21.1")),
+            ("source", ("source", "")),
+            ("a-b-", ("a-b-", "")),
+            ("0-0", ("0", "0")),
+        ] {
+            let path: StorePath =
+                format!("/nix/store/54c9ci5dav84llayb50gz50pwn6fi0gr-{text}").parse().unwrap();
+            assert_eq!(path.package(), want);
+        }
     }
 
     #[test]

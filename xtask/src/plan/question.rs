@@ -43,6 +43,14 @@ pub fn names(flake: &str, set: &str) -> Step {
     Step::Eval { installable: format!("{flake}#.{set}"), apply: "builtins.attrNames" }
 }
 
+/// The NixOS configurations that make a disk image.
+#[must_use]
+pub fn with_image(flake: &str) -> Step {
+    let apply = "cs: builtins.filter (n: let it = builtins.tryEval (cs.${n}.config.system.build ? sdImage); \
+                 in it.success && it.value) (builtins.attrNames cs)";
+    Step::Eval { installable: format!("{flake}#.nixosConfigurations"), apply }
+}
+
 /// The names of all packages, by system.
 #[must_use]
 pub fn all_names(flake: &str) -> Step {
@@ -66,4 +74,58 @@ pub fn single(flake: &str, attr: &str) -> Step {
 #[must_use]
 pub fn package_set(system: &System) -> String {
     format!("packages.{system}")
+}
+
+/// A question to all outputs of a flake: what `ask` says of the value at each path, in their order.
+fn at_each(paths: &[&[String]], ask: &str) -> String {
+    let list = |it: &[String]| format!("[{}]", it.iter().map(|it| text(it)).collect::<Vec<_>>().join(" "));
+    let paths: Vec<String> = paths.iter().map(|it| list(it)).collect();
+    format!(
+        "outputs: let ask = {ask}; in map (path: ask (builtins.foldl' (set: name: set.${{name}}) outputs path)) [{}]",
+        paths.join(" ")
+    )
+}
+
+/// A string of Nix.
+fn text(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"))
+}
+
+/// The names in the sets at these paths of a flake; `null` where there is no set.
+#[must_use]
+pub fn names_at(flake: &str, paths: &[&[String]]) -> Step {
+    let ask = "v: let r = builtins.tryEval (builtins.attrNames v); in if r.success then r.value else null";
+    Step::EvalFlake { flake: flake.to_owned(), apply: at_each(paths, ask) }
+}
+
+/// The derivations at these paths of a flake. Where one throws: `null`, or when only one is asked for, its error.
+#[must_use]
+pub fn derivations_at(flake: &str, paths: &[&[String]]) -> Step {
+    let describe = "d: if d.type or null != \"derivation\" then throw \"this is no derivation\" else { \
+         drv = builtins.unsafeDiscardStringContext d.drvPath; \
+         inherit (d) system; \
+         outs = builtins.listToAttrs (map (o: { \
+           name = o; value = builtins.unsafeDiscardStringContext d.${o}.outPath; }) (d.outputs or [ \"out\" ])); \
+       }";
+    let robust = "d: let r = builtins.tryEval (let v = describe d; in builtins.seq v.drv v); \
+       in if r.success then r.value else null";
+    let ask = match paths {
+        [_] => describe.to_owned(),
+        _ => format!("let describe = {describe}; in {robust}"),
+    };
+    Step::EvalFlake { flake: flake.to_owned(), apply: at_each(paths, &ask) }
+}
+
+/// The names of all that can be built, by kind: for what has systems an object by system.
+#[must_use]
+pub fn all_outputs(flake: &str, kinds: &[&str], plain: &str) -> Step {
+    let kinds: Vec<String> = kinds.iter().map(|it| text(it)).collect();
+    let apply = format!(
+        "outputs: let names = builtins.mapAttrs (_: builtins.attrNames); \
+           has = builtins.filter (kind: outputs ? ${{kind}}) [{}]; \
+         in builtins.listToAttrs (map (kind: {{ name = kind; value = names outputs.${{kind}}; }}) has) \
+           // {{ {plain} = {{ all = builtins.attrNames (outputs.{plain} or {{ }}); }}; }}",
+        kinds.join(" ")
+    );
+    Step::EvalFlake { flake: flake.to_owned(), apply }
 }

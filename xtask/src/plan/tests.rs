@@ -24,6 +24,22 @@ fn build() {
         nix build --json --no-link ./aleph#toplevel .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
+    let elsewhere = Build { builder: Some("ssh-ng://root@[::1] aarch64-linux".into()), ..build.clone() };
+    let emulated = Build { platform: Some("aarch64-linux".into()), ..build.clone() };
+    check(
+        Step::Build(elsewhere),
+        &Settings::default(),
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --builders 'ssh-ng://root@[::1] aarch64-linux' --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Build(emulated),
+        &Settings::default(),
+        expect![[r#"
+        nix build --json --no-link ./aleph#toplevel .#a --option extra-extra-platforms aarch64-linux --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
     let build = Build { keep_going: true, jobs: Some(2), ..build };
     let settings = Settings {
         offline: true,
@@ -52,7 +68,14 @@ fn others() {
         "#]],
     );
     check(
-        Step::PathInfo { paths: text(&["/nix/store/x"]), name_format: true },
+        Step::Closure { paths: vec!["/nix/store/x".into()], name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --recursive --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::PathInfo { paths: text(&["/nix/store/x"]), cache: None, name_format: true },
         &settings,
         expect![[r#"
         nix path-info --json --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
@@ -96,6 +119,36 @@ fn others() {
 }
 
 #[test]
+fn many_outputs() {
+    let settings = Settings::default();
+    check(
+        Step::EvalFlake { flake: ".".into(), apply: "x: x".into() },
+        &settings,
+        expect![[r#"
+            nix eval --json --read-only .#. --apply 'x: x' --option eval-cache false --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
+    );
+    check(
+        Step::DerivationGraph { installable: ".#a".into() },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::PathInfo {
+            paths: text(&["/nix/store/x"]),
+            cache: Some("file:///c".into()),
+            name_format: false,
+        },
+        &settings,
+        expect![[r#"
+            nix path-info --json --store file:///c --option narinfo-cache-negative-ttl 0 --option narinfo-cache-positive-ttl 0 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
+    );
+}
+
+#[test]
 fn quoting() {
     for (word, want) in [("", "''"), ("a", "a"), (".#a", ".#a"), ("#a", "'#a'"), ("it's", r"'it'\''s'")] {
         assert_eq!(quoted(word), want);
@@ -127,4 +180,94 @@ fn locks() {
         nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
     "#]],
     );
+}
+
+#[test]
+fn derivations() {
+    let settings = Settings::default();
+    check(
+        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+}
+
+#[test]
+fn where_something_would_be_built() {
+    let settings = Settings {
+        extra: text(&["--impure", "--builders", "a b", "-j", "0", "--option", "c", "d"]),
+        ..Settings::default()
+    };
+    check(
+        Step::WouldBuild { installable: "./aleph#a".into() },
+        &settings,
+        expect![[r#"
+        nix build --dry-run --json --no-link ./aleph#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --impure --builders 'a b' -j 0 --option c d
+    "#]],
+    );
+    check(
+        Step::Derivations { paths: text(&["/nix/store/a.drv"]) },
+        &settings,
+        expect![[r#"
+        nix derivation show /nix/store/a.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Config,
+        &settings,
+        expect![[r#"
+        nix config show --json --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --builders 'a b' -j 0 --option c d
+    "#]],
+    );
+    check(
+        Step::StoreInfo { store: Some("ssh://a".into()) },
+        &settings,
+        expect![[r#"
+        nix store info --json --store ssh://a --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    let caches = text(&["https://a.example", "https://b.example"]);
+    check(
+        Step::Trust { substituters: caches },
+        &settings,
+        expect![[r#"
+        nix store info --json --option extra-substituters 'https://a.example https://b.example' --extra-experimental-features 'nix-command flakes'
+    "#]],
+    );
+    check(
+        Step::StoreInfo { store: None },
+        &settings,
+        expect![[r#"
+        nix store info --json --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+}
+
+#[test]
+fn to_other_stores() {
+    let settings = Settings::default();
+    check(
+        Step::Closure { paths: vec!["/nix/store/x".into()], name_format: true },
+        &settings,
+        expect![[r#"
+        nix path-info --json --recursive --json-format 1 /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    check(
+        Step::Sign { path: "/nix/store/x".into(), key: "k".into() },
+        &settings,
+        expect![[r#"
+        nix store sign --key-file k --recursive /nix/store/x --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+    "#]],
+    );
+    for (substitute, check_signatures) in [(true, true), (false, false)] {
+        let to = "ssh-ng://root@[fde1::1]".to_owned();
+        let step = Step::Copy { path: "/nix/store/x".into(), to, substitute, check_signatures };
+        let argv = step.argv(&settings).join(" ");
+        assert_eq!(argv.contains("--substitute-on-destination"), substitute, "{argv}");
+        assert_eq!(argv.contains("--no-check-sigs"), !check_signatures, "{argv}");
+        assert!(argv.starts_with("copy --to ssh-ng://root@[fde1::1] "), "{argv}");
+    }
 }

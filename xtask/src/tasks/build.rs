@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use crate::cache::pusher::{self, Summary, Watcher};
 use crate::cache::{Destination, closure, last_build};
 use crate::context::Context;
+use crate::hints::hash;
 use crate::host::System;
 use crate::outcome::{self, Outcome};
 use crate::plan::{self, Step};
@@ -45,6 +46,12 @@ pub struct Build {
     /// Push each output to the cache as soon as it is built; see `cache push`
     #[arg(long)]
     pub push: bool,
+    /// Put the hash that came in place of one that was wrong, after asking, and build again
+    #[arg(long)]
+    pub fix: bool,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    pub timings: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     pub nix_options: Vec<String>,
@@ -52,6 +59,7 @@ pub struct Build {
 
 impl Build {
     pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
+        cx.record(self.timings, &self.words());
         self.use_source(cx)?;
         let selected = self.select(cx)?;
         if cx.globals.dry_run {
@@ -60,7 +68,7 @@ impl Build {
         }
         let destination = if self.push { Some(Destination::of(cx, None, None)?) } else { None };
         let watcher = destination.as_ref().and_then(|it| watch(cx, it, &selected));
-        let outcome = self.build(cx, selected);
+        let outcome = self.build_and_fix(cx, selected);
         let pushed = watcher.map(|it| it.end(cx));
         let mut outcome = outcome?;
         if !self.no_link {
@@ -71,6 +79,23 @@ impl Build {
             push_rest(cx, &outcome, &destination, pushed);
         }
         Ok(outcome.report(cx))
+    }
+
+    fn build_and_fix(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
+        let mut outcome = self.build(cx, selected)?;
+        // Each fetch is only tried when those before it are good.
+        while self.fix && !outcome.ok() && !outcome.interrupted && hash::repair(cx, &outcome.findings)? {
+            let selected = self.select(cx)?;
+            outcome = self.build(cx, selected)?;
+        }
+        Ok(outcome)
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let all = self.all.then_some("--all");
+        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
+        ["build"].into_iter().chain(all).chain(system).chain(self.names.iter().map(String::as_str)).collect()
     }
 
     /// Turns `--src` into the option of Nix that it stands for.
@@ -99,6 +124,7 @@ impl Build {
             installables: sound.map(|it| it.installable(cx)).collect(),
             keep_going: self.keep_going,
             jobs: self.jobs,
+            ..plan::Build::default()
         })
     }
 

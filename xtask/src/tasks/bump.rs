@@ -177,7 +177,7 @@ fn evaluate(cx: &mut Context, states: &[State]) -> anyhow::Result<(Vec<Trouble>,
         let dir = state.dir.to_string();
         let troubles = bump::triage(&dir, errors, warnings);
         if !call.exit.success() && troubles.iter().all(|it| it.is_warning) {
-            let what = call.why(cx);
+            let what = call.why(cx).told(cx);
             notes.push(format!("{dir}: {what}"));
             let kind = "error";
             found.entry(dir.clone()).or_default().insert(Trouble {

@@ -74,7 +74,7 @@ impl Check {
         let call = cx.settings(&[flake], &[]).and_then(|settings: Settings| cx.call(step, &settings));
         let problem = match call {
             Ok(call) if call.exit.success() => None,
-            Ok(call) => Some(call.why(cx)),
+            Ok(call) => Some(call.why(cx).told(cx)),
             Err(error) => Some(format!("{error:#}")),
         };
         Row { flake: cx.workspace.flakes[flake].dir.to_string(), check, problem, time: since.elapsed() }

@@ -73,8 +73,8 @@ impl Bars {
 
 fn totals(monitor: &Monitor, time: std::time::Duration) -> String {
     let mut parts = Vec::new();
-    if monitor.planned > 0 {
-        parts.push(format!("built {} of {}", monitor.built.len(), monitor.planned));
+    if !monitor.planned.is_empty() {
+        parts.push(format!("built {} of {}", monitor.built.len(), monitor.planned.len()));
     }
     let copies = monitor.bytes();
     if copies.running > 0 {
@@ -94,10 +94,30 @@ fn totals(monitor: &Monitor, time: std::time::Duration) -> String {
     format!("{}, {}", parts.join(", "), seconds(time))
 }
 
+/// One line that says that work goes on, and which.
+pub(super) fn heartbeat(monitor: &Monitor, now: Instant) -> String {
+    let mut builds: Vec<&Build> = monitor.builds.values().filter(|it| it.took.is_none()).collect();
+    builds.sort_by_key(|it| it.since);
+    builds.dedup_by(|one, other| one.drv == other.drv);
+    match builds.split_first() {
+        Some((first, others)) => {
+            let others =
+                if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
+            format!("still   {}{others}", row(first, now))
+        }
+        None => format!("still   {}", totals(monitor, std::time::Duration::ZERO).trim_end_matches(", 0.0 s")),
+    }
+}
+
 fn row(build: &Build, now: Instant) -> String {
     let name = name_of(&build.drv);
     let phase = build.phase.as_deref().unwrap_or("building");
-    let time = seconds(now.saturating_duration_since(build.since));
+    let running = now.saturating_duration_since(build.since);
+    let mut time = seconds(running);
+    if let Some(expected) = &build.expected {
+        let late = if running > expected.longest { ", before" } else { " of" };
+        time.push_str(&format!("{late} {}", expected.range()));
+    }
     match build.machine.as_str() {
         "" => format!("{name}  {phase}  {time}"),
         machine => format!("{name}  {phase} on {machine}  {time}"),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::flake_source::FlakeSource;
-use super::lock::Lock;
+use flake_lock::Lock;
 
 /// A directory with a `flake.nix`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use rnix::ast::Expr;
 
+use super::input_source::InputSource;
 use super::nix_literal::{NixFile, Spot, offset, source_text};
 use super::nix_value::{NixConfigValue, expr, path_literal, set, string, value};
 use super::position::Position;
@@ -16,27 +17,6 @@ pub struct FlakeSource {
     /// Those under `inputs`, and those that only `outputs` names as an argument.
     pub inputs: BTreeMap<String, InputSource>,
     pub nix_config: BTreeMap<String, NixConfigValue>,
-}
-
-/// One input, in whatever spelling.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputSource {
-    /// A path literal is `path:` and the path as written.
-    pub url: Option<String>,
-    /// Whether it is a flake; `flake = false` is a mere source.
-    pub flake: bool,
-    /// The path of the input that it follows, from the root; empty is the flake itself.
-    pub follows: Option<Vec<String>>,
-    /// Overrides of the input's own inputs.
-    pub inputs: BTreeMap<String, InputSource>,
-    /// All other attributes: `type`, `owner`, `repo`, `ref`, `rev`, `dir`, …
-    pub attrs: BTreeMap<String, NixConfigValue>,
-    /// Not under `inputs`, but an argument of `outputs`: Nix looks it up in the registry.
-    pub implicit: bool,
-    /// Where its name is first written.
-    pub position: Position,
-    /// Where the text of its URL is written.
-    pub url_position: Option<Position>,
 }
 
 impl FlakeSource {

@@ -7,11 +7,13 @@ use serde::Deserialize;
 use super::aleph_settings::AlephSettings;
 use super::cache_settings::CacheSettings;
 use super::checked_text::{globs, version};
-use super::conflict::first_conflict;
+use super::ci_settings::CiSettings;
 use super::image_settings::ImageSettings;
 use super::lock_settings::LockSettings;
 use super::nearest::{did_you_mean, nearest};
 use super::position::Position;
+use super::setup_settings::SetupSettings;
+use flake_lock::first_conflict;
 
 /// The workspace manifest. An empty file beside a `flake.nix` is a valid one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -40,6 +42,10 @@ pub struct Manifest {
     pub image: ImageSettings,
     /// The flight computer.
     pub aleph: AlephSettings,
+    /// The jobs that CI runs, and where.
+    pub ci: CiSettings,
+    /// How machines are set up.
+    pub setup: SetupSettings,
 }
 
 /// The Nix that is used, and how.
@@ -80,6 +86,8 @@ impl Default for Manifest {
             lock: LockSettings::default(),
             image: ImageSettings::default(),
             aleph: AlephSettings::default(),
+            ci: CiSettings::default(),
+            setup: SetupSettings::default(),
         }
     }
 }

@@ -9,8 +9,8 @@ use camino::Utf8Path;
 use rnix::ast::{self, AstNode, Expr, HasEntry as _, InterpolPart, LiteralKind};
 use rnix::{ParseError, Root, SyntaxKind, T, TextRange, tokenize};
 
-use super::conflict::first_conflict;
 use super::position::Position;
+use flake_lock::first_conflict;
 
 /// Longer attribute paths are nobody's flake, but would use up the stack.
 const DEEPEST: usize = 64;

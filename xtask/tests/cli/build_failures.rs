@@ -129,6 +129,7 @@ fn an_output_that_was_not_made() {
         default: its builder did not make the output `out`
           > I forgot
           full log: $WORK/target/xtask/logs/default-HASH.log
+        hint: the builder of `default` ended well, and did not make its output `out`; the build must write to `$out`: add it to the install step, or leave `out` out of `outputs`
         name     path  size  time  status
         default  -     -     -     failed
     "#]]
@@ -231,7 +232,7 @@ fn a_file_that_git_does_not_know() {
         _ => expect![[r#"
             default cannot be evaluated:
               path '$STORE/nix/store/HASH-source/data.txt' does not exist
-              hint: git does not know `data.txt`, so Nix cannot see it; run `git add --intent-to-add data.txt`
+            hint: git does not know `data.txt`, so Nix cannot see it; run `git add --intent-to-add data.txt`
             name     path  size  time  status
             default  -     -     -     failed
         "#]]

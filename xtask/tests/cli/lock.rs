@@ -144,7 +144,7 @@ fn fix_adds_follows_and_locks() {
 fn a_lock_of_nix_2_8_is_made_new() {
     let old = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/locks/relative-path-inputs-written-by-nix-2.8.lock"
+        "/../flake-lock/tests/locks/relative-path-inputs-written-by-nix-2.8.lock"
     ));
     let sandbox = Sandbox::new()
         .file("sub/flake.nix", "{ outputs = _: {}; }")

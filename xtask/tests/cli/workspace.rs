@@ -22,7 +22,7 @@ fn a_manifest_with_a_wrong_key_or_value() {
     manifest(
         "[nixx]\n",
         expect![[r#"
-            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, setup)
         "#]],
     );
     manifest(

@@ -19,8 +19,10 @@ use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) mod builder;
 pub(crate) mod cache;
-mod flakes;
+pub(crate) mod daemon;
+pub(crate) mod flakes;
 pub(crate) mod image;
 mod plain;
 pub(crate) mod registry;
@@ -60,6 +62,11 @@ impl Sandbox {
             first.run("build --no-link").good();
         });
         Sandbox::empty(name)
+    }
+
+    /// A workspace for what never starts a Nix.
+    pub(crate) fn without_nix() -> Sandbox {
+        Sandbox::empty("work")
     }
 
     fn empty(name: &str) -> Sandbox {

@@ -53,8 +53,13 @@ impl Terminal {
 
     /// Types a line.
     pub(crate) fn line(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", text]);
+        self.text(text);
         self.key("Enter");
+    }
+
+    /// Types a text.
+    pub(crate) fn text(&self, text: &str) {
+        self.tmux(&["send-keys", "-l", "--", text]);
     }
 
     /// Presses a key, as tmux names it: `C-c`.

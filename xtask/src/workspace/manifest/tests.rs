@@ -33,9 +33,9 @@ fn every_key_is_read() {
         watch = ["shell.nix"]
     "#;
     let manifest = Manifest::parse(text, Utf8Path::new("xtask.toml")).unwrap();
-    let Manifest { flakes, ignore, source, nix, cache, shell, lock, image, aleph } = manifest;
-    let tables: [&dyn std::fmt::Debug; 9] =
-        [&flakes, &ignore, &source, &nix, &cache, &shell, &lock, &image, &aleph];
+    let Manifest { flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup } = manifest;
+    let tables: [&dyn std::fmt::Debug; 11] =
+        [&flakes, &ignore, &source, &nix, &cache, &shell, &lock, &image, &aleph, &ci.default_branch, &setup];
     expect![[r#"
         ["aleph", "tools/*/flake.nix"]
         ["third_party/**"]
@@ -45,7 +45,9 @@ fn every_key_is_read() {
         ShellSettings { watch: ["shell.nix"] }
         LockSettings { max_age: None, allowed_refs: [], allowed_owners: [], differ: {}, without_lock: [], duplicates: Fail, end_of_life: Warn, bump_docs: [] }
         ImageSettings { registry: Some("ghcr.io/elodin-sys") }
-        AlephSettings { flake: None, config: "default", target: None }
+        AlephSettings { flake: None, config: "default", target: None, sign_key: None, confirm_timeout: 120, probes: [] }
+        "main"
+        SetupSettings { installer: None }
     "#]].assert_eq(&tables.map(|it| format!("{it:?}\n")).concat());
 }
 
@@ -62,9 +64,9 @@ fn unknown_keys_are_errors_with_the_nearest_one() {
     check_errors(
         &texts,
         expect![[r#"
-            xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+            xtask.toml:3:1: unknown key `flaks`; did you mean `flakes`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             xtask.toml:2:1: unknown key `connect_timeout`; did you mean `connect-timeout`? (valid here: minimum, sandbox, connect-timeout)
-            xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph)
+            xtask.toml:1:2: unknown key `cash` (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
             xtask.toml:1:5: unknown key `sandobx`; did you mean `sandbox`? (valid here: minimum, sandbox, connect-timeout)
             xtask.toml:2:1: unknown key `zzz` (valid here: watch)
             xtask.toml:1:11: unknown key `a`b` (valid here: substituters, public-keys, push, key-file, compression-level, upstream, staging-dir, staging-size)

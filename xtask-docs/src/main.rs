@@ -1,0 +1,44 @@
+//! `xtask-docs`, started by `cargo xtask docs`: prints the generated files as JSON, their texts by their names.
+
+mod manifest;
+mod reference;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+fn main() -> anyhow::Result<()> {
+    let mut command = xtask::cli::command();
+    command.build();
+    let mut files = BTreeMap::new();
+    files.insert("reference.md".to_owned(), reference::text(&command));
+    files.insert("manifest.md".to_owned(), manifest::text(include_str!("../../docs/xtask.schema.json"))?);
+    for (shell, text) in [
+        ("bash", include_str!("../completions/cargo-xtask.bash")),
+        ("fish", include_str!("../completions/cargo-xtask.fish")),
+        ("zsh", include_str!("../completions/cargo-xtask.zsh")),
+    ] {
+        files.insert(format!("completions/cargo-xtask.{shell}"), text.to_owned());
+    }
+    pages(&command, "cargo-xtask", &mut files)?;
+    // A pipe that is closed is the reader's business.
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&files)?)?;
+    Ok(())
+}
+
+/// A man page for each verb, and for the verbs of a verb.
+fn pages(command: &clap::Command, name: &str, files: &mut BTreeMap<String, String>) -> anyhow::Result<()> {
+    // Static: a page is made anew only when its verb changes, not with each version or day.
+    let page = clap_mangen::Man::new(command.clone().version("").disable_help_flag(true)).title(name);
+    let mut text = Vec::new();
+    page.date("").source("cargo xtask").manual("Elodin").render(&mut text)?;
+    files.insert(format!("man/{name}.1"), String::from_utf8(text)?);
+    for verb in shown(command) {
+        pages(verb, &format!("{name}-{}", verb.get_name()), files)?;
+    }
+    Ok(())
+}
+
+/// The verbs that help shows.
+fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help")
+}

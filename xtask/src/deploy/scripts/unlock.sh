@@ -1,0 +1,2 @@
+# Gives the lock back; nothing was changed.
+unlock

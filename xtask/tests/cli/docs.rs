@@ -1,0 +1,44 @@
+//! `docs`: what is generated is what is checked in, and stale files are told.
+
+use crate::support::Sandbox;
+
+/// Its companion is compiled by the real cargo.
+fn sandbox() -> Sandbox {
+    Sandbox::new().rust()
+}
+
+#[test]
+fn what_is_checked_in_is_up_to_date() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let verb = if update { "docs" } else { "docs --check" };
+    sandbox().run(&format!("{verb} --out {docs}")).good();
+}
+
+#[test]
+fn stale_files_are_told_and_repaired() {
+    let sandbox = sandbox();
+    sandbox.run("docs --check").bad().says("out of date; run `cargo xtask docs`");
+    assert!(!sandbox.root().join("docs").exists());
+    sandbox.run("docs --dry-run").good().says("would write docs/reference.md");
+    assert!(!sandbox.root().join("docs").exists());
+    sandbox.run("docs").good().says("wrote docs/man/cargo-xtask-build.1");
+    sandbox.run("docs --check").good().says("all up to date");
+    // Every verb that help shows has its section and its page.
+    let reference = sandbox.read("docs/reference.md");
+    let help = sandbox.run("--help").good().stdout;
+    let verbs = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for verb in verbs.lines().filter_map(|it| it.strip_prefix("  ")).filter(|it| !it.starts_with(' ')) {
+        let verb = verb.split(' ').next().unwrap();
+        if verb != "help" {
+            assert!(reference.contains(&format!("\n## `{verb}`\n")), "{verb}");
+            assert!(sandbox.root().join(format!("docs/man/cargo-xtask-{verb}.1")).exists(), "{verb}");
+        }
+    }
+    std::fs::write(sandbox.root().join("docs/reference.md"), reference.replace("## `run`", "## `ran`"))
+        .unwrap();
+    let run = sandbox.run("docs --check").bad();
+    assert!(run.stderr.contains("-## `ran`") && run.stderr.contains("+## `run`"), "{}", run.text());
+    let json = sandbox.run("docs --check --json").bad().json();
+    assert_eq!(json["changed"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,130 @@
+//! Remote builders on this machine: an sshd on a high port for each, a store of its own, the real Nix behind it.
+
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{cache, suite};
+
+/// A machine that builds; ends with this value.
+pub(crate) struct Builder {
+    sshd: Child,
+    /// How ssh knows it.
+    pub(crate) name: String,
+    dir: Utf8PathBuf,
+    port: u16,
+    temp: tempfile::TempDir,
+}
+
+impl Builder {
+    /// One whose Nix says of itself that it has these features.
+    pub(crate) fn start(name: &str, features: &str) -> Builder {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Utf8PathBuf::from_path_buf(temp.path().to_owned()).unwrap();
+        for key in ["host", "client"] {
+            let file = dir.join(key);
+            let done = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f", file.as_str()])
+                .status();
+            assert!(done.unwrap().success());
+        }
+        let nix = format!("{}/elodin-xtask/nix/{}/bin", cache(), suite());
+        let settings = format!("system-features = {features}\\nextra-experimental-features = nix-command");
+        let bin = dir.join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let script = |text: &str| {
+            format!(
+                "#!/bin/sh\nNIX_CONFIG=$(printf '{settings}')\nexport NIX_CONFIG\nexec {nix}/nix {text} \"$@\"\n"
+            )
+        };
+        executable(&bin.join("nix"), &script(""));
+        executable(&bin.join("nix-daemon"), &script("daemon"));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/client.pub\nUsePAM no\n\
+             StrictModes no\nPidFile none\nPasswordAuthentication no\nPrintMotd no\n"
+        );
+        std::fs::write(dir.join("sshd_config"), config).unwrap();
+        // sshd refuses to start without it.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let mut command = Command::new("/usr/sbin/sshd");
+        command.args(["-D", "-e", "-f", dir.join("sshd_config").as_str()]);
+        let sshd = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut builder = Builder { sshd, name: name.to_owned(), dir, port, temp };
+        builder.wait();
+        builder
+    }
+
+    fn wait(&mut self) {
+        let since = Instant::now();
+        loop {
+            let mut greeting = [0; 4];
+            if TcpStream::connect(("127.0.0.1", self.port))
+                .is_ok_and(|mut it| it.read_exact(&mut greeting).is_ok())
+            {
+                return;
+            }
+            assert!(self.sshd.try_wait().unwrap().is_none(), "sshd has ended");
+            assert!(since.elapsed() < Duration::from_secs(30), "sshd does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Its line in a file of machines: systems, builds at once, speed, features, mandatory features.
+    pub(crate) fn line(&self, rest: &str) -> String {
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let [systems, more @ ..] = fields.as_slice() else { panic!("no systems") };
+        format!(
+            "ssh-ng://{0}?remote-program={1}/bin/nix-daemon&remote-store={1}/store {systems} {1}/client {2} {3}",
+            self.name,
+            self.dir,
+            more.join(" "),
+            self.host_key()
+        )
+    }
+
+    /// The pinned host key, as Nix wants it.
+    pub(crate) fn host_key(&self) -> String {
+        let done = Command::new("base64").args(["-w0", self.dir.join("host.pub").as_str()]).output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Its entry in the configuration of ssh. Nix pins a host key under the name that it connects to.
+    pub(crate) fn entry(&self) -> String {
+        format!(
+            "Host {}\n  HostName 127.0.0.1\n  Port {}\n  User root\n  HostKeyAlias {0}\n",
+            self.name, self.port
+        )
+    }
+
+    /// Where its store has its files.
+    pub(crate) fn store(&self) -> Utf8PathBuf {
+        self.dir.join("store/nix/store")
+    }
+
+    pub(crate) fn key(&self) -> Utf8PathBuf {
+        self.dir.join("client")
+    }
+
+    pub(crate) fn stop(&mut self) {
+        drop(self.sshd.kill());
+        drop(self.sshd.wait());
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        self.stop();
+        // The store of Nix is read-only.
+        drop(Command::new("chmod").args(["-R", "u+w", self.temp.path().to_str().unwrap()]).status());
+    }
+}
+
+fn executable(path: &Utf8Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
