@@ -11,7 +11,7 @@ use crate::narinfo::key_of;
 
 /// Questions at once.
 pub const AT_ONCE: usize = 32;
-/// A page of a list takes as long as this many questions after each other; measured on S3 and on loopback.
+/// A page of a list takes as long as this many questions after each other; an estimate.
 const PAGE: f64 = 2.0;
 const ALPHABET: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
 

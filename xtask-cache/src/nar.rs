@@ -1,7 +1,7 @@
 //! Nix archives, written from the files of a store path.
 //!
-//! Nix itself would need a process for each path, 10 to 20 ms. Every archive that is written here is compared with
-//! the hash that Nix has recorded for the path, so a difference could never reach a cache.
+//! Nix itself would give one after the other, in its own order, or need a process for each path. Every archive that is
+//! written here is compared with the hash that Nix has recorded for the path, so a difference never reaches a cache.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType};

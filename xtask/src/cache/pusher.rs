@@ -150,7 +150,7 @@ pub fn watch_job(
         res.extend(step.argv(&Settings { offline: true, ..Settings::default() }));
         res
     };
-    let valid = words(Step::PathInfo { paths: Vec::new(), cache: None, name_format });
+    let valid = words(Step::PathInfo { paths: Vec::new(), name_format, cache: None });
     let closure = words(Step::Closure { paths: Vec::new(), name_format });
     Ok(json!({"push": push, "valid": valid, "closure": closure, "drvs": drvs, "until": until}))
 }

@@ -68,7 +68,7 @@ impl Build {
         }
         let destination = if self.push { Some(Destination::of(cx, None, None)?) } else { None };
         let watcher = destination.as_ref().and_then(|it| watch(cx, it, &selected));
-        let outcome = self.build_fixed(cx, selected);
+        let outcome = self.build_and_fix(cx, selected);
         let pushed = watcher.map(|it| it.end(cx));
         let mut outcome = outcome?;
         if !self.no_link {
@@ -81,15 +81,7 @@ impl Build {
         Ok(outcome.report(cx))
     }
 
-    /// What was typed, as far as it says what is built.
-    fn words(&self) -> Vec<&str> {
-        let all = self.all.then_some("--all");
-        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
-        ["build"].into_iter().chain(all).chain(system).chain(self.names.iter().map(String::as_str)).collect()
-    }
-
-    /// Builds and, with `--fix`, again after each hash that was put right.
-    fn build_fixed(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
+    fn build_and_fix(&self, cx: &mut Context, selected: Vec<Selected>) -> anyhow::Result<Outcome> {
         let mut outcome = self.build(cx, selected)?;
         // Each fetch is only tried when those before it are good.
         while self.fix && !outcome.ok() && !outcome.interrupted && hash::repair(cx, &outcome.findings)? {
@@ -97,6 +89,13 @@ impl Build {
             outcome = self.build(cx, selected)?;
         }
         Ok(outcome)
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let all = self.all.then_some("--all");
+        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
+        ["build"].into_iter().chain(all).chain(system).chain(self.names.iter().map(String::as_str)).collect()
     }
 
     /// Turns `--src` into the option of Nix that it stands for.
