@@ -82,6 +82,50 @@ pub struct WatchJob {
     pub until: Option<Utf8PathBuf>,
 }
 
+/// Says what caches can serve.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StatusJob {
+    /// In the order in which they are asked.
+    pub caches: Vec<String>,
+    /// Each with all that it needs.
+    pub paths: Vec<String>,
+    /// Requests at once.
+    pub jobs: usize,
+}
+
+/// Looks whether a cache keeps what it promises.
+#[derive(Debug, Clone, Deserialize)]
+pub struct VerifyJob {
+    pub cache: String,
+    pub upstream: Vec<String>,
+    /// As `NAME:BASE64`.
+    pub keys: Vec<String>,
+    /// `None`: all that the cache has.
+    pub paths: Option<Vec<String>>,
+    pub deep: bool,
+    pub jobs: usize,
+}
+
+/// Deletes narinfos, so that their paths can be pushed again.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DropJob {
+    pub cache: String,
+    pub paths: Vec<String>,
+}
+
+/// Deletes what nobody needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PruneJob {
+    pub cache: String,
+    /// What stays, with all that it needs.
+    pub paths: Vec<String>,
+    /// What is younger stays, too.
+    pub keep_days: u32,
+    pub jobs: usize,
+    /// Without it nothing is deleted.
+    pub delete: bool,
+}
+
 /// What happens, a line each on stderr.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -91,6 +135,10 @@ pub enum Event {
     },
     Plan(Plan),
     Progress(Progress),
+    /// So many paths have been looked at, or deleted.
+    Looked {
+        paths: usize,
+    },
     /// The cache has it now.
     Pushed {
         path: String,

@@ -18,5 +18,6 @@ pub mod prune;
 pub mod push;
 pub mod staging;
 pub mod survey;
+pub mod upkeep;
 pub mod verify;
 pub mod watch;

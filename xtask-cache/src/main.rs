@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use xtask_cache::bucket::Patience;
 use xtask_cache::job::{Event, KeygenJob, PushJob, Summary, WatchJob};
 use xtask_cache::machine::Machine;
+use xtask_cache::upkeep::Upkeep;
 use xtask_cache::{keys, push, watch};
 
 fn main() -> ExitCode {
@@ -31,6 +32,7 @@ fn run() -> anyhow::Result<(bool, Value)> {
     let machine = machine();
     let patience = Patience::default();
     let summary = |it: Summary| Ok((it.ok(), serde_json::to_value(it)?));
+    let upkeep = Upkeep { machine: &machine, patience, tell: &tell };
     match std::env::args().nth(1).as_deref() {
         Some("push") => summary(push::push(&job::<PushJob>()?, &machine, patience, &mut tell)?),
         Some("watch") => summary(watch::watch(&job::<WatchJob>()?, &machine, patience, &mut tell)?),
@@ -39,6 +41,10 @@ fn run() -> anyhow::Result<(bool, Value)> {
             let key = keys::generate(&name, &file)?;
             Ok((true, json!({"public_key": key.to_string()})))
         }
+        Some("status") => upkeep.status(&job()?),
+        Some("verify") => upkeep.verify(&job()?),
+        Some("drop") => upkeep.drop_narinfos(&job()?),
+        Some("prune") => upkeep.prune(&job()?),
         verb => {
             bail!("`{}` is no verb: this program is started by `cargo xtask cache`", verb.unwrap_or_default())
         }

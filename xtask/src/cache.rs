@@ -2,6 +2,7 @@
 
 pub mod last_build;
 pub mod pusher;
+pub mod upkeep;
 
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
