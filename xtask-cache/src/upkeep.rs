@@ -15,6 +15,8 @@ use crate::{prune, survey, verify};
 
 /// How often it is told how far we are.
 const TICK: Duration = Duration::from_millis(200);
+/// No try to reach a cache begins after so long, when it is only asked what it has.
+const QUICK: Duration = Duration::from_secs(5);
 
 /// Who does the work, and whom it is told.
 pub struct Upkeep<'a> {
@@ -49,7 +51,9 @@ impl Upkeep<'_> {
     /// # Errors
     /// When a URL is none.
     pub fn status(&self, job: &StatusJob) -> anyhow::Result<(bool, Value)> {
-        let caches = self.open_all(&job.caches, job.jobs)?;
+        // Who wants to know what is there does not wait for what is not.
+        let quick = Upkeep { patience: Patience { total: QUICK, ..self.patience }, ..*self };
+        let caches = quick.open_all(&job.caches, job.jobs)?;
         let found = survey::survey(&caches, &job.paths, job.jobs, &self.looked());
         let mut all = true;
         let result = |path: &String| {

@@ -25,6 +25,8 @@ mod builder;
 mod bump;
 #[path = "cli/cache.rs"]
 mod cache;
+#[path = "cli/cache_upkeep.rs"]
+mod cache_upkeep;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/ci.rs"]

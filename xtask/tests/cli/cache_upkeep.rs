@@ -1,0 +1,112 @@
+//! `cache status`, `verify`, `repair` and `prune`, on a cache that real Nix has made the paths for.
+
+use std::fs;
+
+use camino::Utf8PathBuf;
+
+use crate::support::Sandbox;
+
+/// A workspace whose packages are built and pushed to a directory.
+fn pushed() -> (Sandbox, Utf8PathBuf) {
+    let packages =
+        [("default", "echo ${dep} > $out"), ("dep", "echo dependency > $out"), ("new", ": > $out")];
+    let sandbox = Sandbox::new().rust().packages(&packages);
+    let file = sandbox.temp().join("home/lab-1.secret");
+    let key = sandbox.run(&format!("cache keygen lab-1 --output {file}")).good().stdout.trim().to_owned();
+    let cache = sandbox.temp().join("cache");
+    let manifest = format!("[cache]\npush = \"file://{cache}\"\npublic-keys = [\"{key}\"]\nupstream = []\n");
+    let sandbox = sandbox.file("xtask.toml", &manifest).env("XTASK_CACHE_KEY_FILE", file.as_str());
+    sandbox.run("build").good();
+    sandbox.run("cache push").good();
+    (sandbox, cache)
+}
+
+/// The archives of the cache.
+fn archives(cache: &camino::Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut res: Vec<_> =
+        cache.join("nar").read_dir_utf8().unwrap().map(|it| it.unwrap().into_path()).collect();
+    res.sort();
+    res
+}
+
+#[test]
+fn what_is_served_and_what_is_not() {
+    let (sandbox, cache) = pushed();
+    let run = sandbox.run("cache status").good();
+    assert!(run.stderr.contains("served"), "{}", run.text());
+    let run = sandbox.run("cache status default new").bad();
+    assert!(run.stderr.contains("missing"), "{}", run.text());
+    let json = sandbox.run("cache status --all --json").bad().json();
+    let state = |name: &str| {
+        let results = json["results"].as_array().unwrap();
+        results.iter().find(|it| it["name"] == name).unwrap()["state"].clone()
+    };
+    assert_eq!(
+        (state("default"), state("dep"), state("new")),
+        ("served".into(), "served".into(), "missing".into())
+    );
+    // A cache that is not there is no cache without paths.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let run = sandbox.run(&format!("cache status new --cache http://127.0.0.1:{port}")).bad();
+    assert!(run.stderr.contains("does not answer") && run.stderr.contains("unknown"), "{}", run.text());
+    sandbox.run("cache status nwe").bad().says("did you mean `new`?");
+    drop(cache);
+}
+
+#[test]
+fn what_is_damaged_is_found_and_repaired() {
+    let (sandbox, cache) = pushed();
+    sandbox.run("cache verify --deep").good().says("2 paths, ").says("all good");
+    fs::remove_file(&archives(&cache)[0]).unwrap();
+    let rotten = archives(&cache)[0].clone();
+    let size = usize::try_from(rotten.metadata().unwrap().len()).unwrap();
+    fs::write(&rotten, vec![b'x'; size]).unwrap();
+    sandbox.run("cache verify").bad().says("is not there").says("run `cargo xtask cache repair`");
+    let json = sandbox.run("cache verify --deep --json").bad().json();
+    let mut faults: Vec<&str> =
+        json["findings"].as_array().unwrap().iter().map(|it| it["fault"].as_str().unwrap()).collect();
+    faults.sort_unstable();
+    assert_eq!(faults, ["nar-content", "nar-missing"]);
+    let planned = sandbox.run("cache repair --deep --dry-run").good();
+    assert_eq!(planned.stdout.lines().count(), 2, "{}", planned.text());
+    sandbox.run("cache repair --deep").good().says("pushed 2 paths").says("all good");
+    sandbox.run("cache verify --deep").good();
+}
+
+#[test]
+fn what_is_signed_by_others_is_told() {
+    let (sandbox, _) = pushed();
+    let manifest = sandbox.read("xtask.toml");
+    let other = "lab-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let key = manifest.split("public-keys = [\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let sandbox = sandbox.file("xtask.toml", &manifest.replace(&key, other));
+    sandbox.run("cache verify").bad().says("not validly by a trusted key");
+}
+
+#[test]
+fn what_nobody_needs_goes() {
+    let (sandbox, cache) = pushed();
+    // Pushed before, and of no package any more.
+    let flake = sandbox.read("flake.nix").replace("echo dependency", "echo another");
+    let sandbox = sandbox.file("flake.nix", &flake);
+    sandbox.run("build").good();
+    sandbox.run("cache push").good();
+    assert_eq!(archives(&cache).len(), 4);
+    let run = sandbox.run("cache prune --keep-days 1").good();
+    assert!(run.stderr.contains("would delete 0 paths"), "{}", run.text());
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(72);
+    for file in cache.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path()).chain(archives(&cache)) {
+        if file.is_file() {
+            fs::File::options().append(true).open(&file).unwrap().set_modified(old).unwrap();
+        }
+    }
+    let run = sandbox.run("cache prune --keep-days 1").good();
+    assert!(run.stderr.contains("would delete 2 paths and 2 archives"), "{}", run.text());
+    sandbox.run("cache prune --keep-days 1 --delete").bad().says("say `--yes`");
+    assert_eq!(archives(&cache).len(), 4);
+    sandbox.run("cache prune --keep-days 1 --delete --yes").good().says("deleted 2 paths and 2 archives");
+    assert_eq!(archives(&cache).len(), 2);
+    sandbox.run("cache verify --deep").good();
+    sandbox.run("cache status").good();
+    sandbox.run("cache prune --keep-days 0").wrong_usage();
+}
