@@ -129,6 +129,7 @@ fn the_result_as_json() {
         {
           "errors": [],
           "failures": [],
+          "hints": [],
           "interrupted": false,
           "ok": true,
           "results": [

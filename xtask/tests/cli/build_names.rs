@@ -147,6 +147,7 @@ fn a_build_for_a_system_that_this_machine_is_not() {
         --- stdout
         --- stderr
         default: it needs a riscv64-linux machine to build on, and this one is $SYSTEM
+        hint: `default` must be built on riscv64-linux, this machine is $SYSTEM, and no builder for riscv64-linux took it; this machine has no builders; see why: `cargo xtask builder explain --system riscv64-linux`
         name     path  size  time  status
         default  -     -     -     failed
     "#]]

@@ -22,7 +22,7 @@ fn a_manifest_with_a_wrong_key_or_value() {
     manifest(
         "[nixx]\n",
         expect![[r#"
-            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, setup)
+            error: xtask.toml:1:2: unknown key `nixx`; did you mean `nix`? (valid here: flakes, ignore, source, nix, cache, shell, lock, image, aleph, ci, setup)
         "#]],
     );
     manifest(
@@ -235,14 +235,14 @@ fn wrong_usage_is_two() {
     check(
         "biuld",
         expect![[r#"
-        error: unrecognized subcommand 'biuld'
+            error: unrecognized subcommand 'biuld'
 
-          tip: a similar subcommand exists: 'build'
+              tip: some similar subcommands exist: 'build-aleph', 'builder', 'build'
 
-        Usage: cargo xtask [OPTIONS] <COMMAND>
+            Usage: cargo xtask [OPTIONS] <COMMAND>
 
-        For more information, try '--help'.
-    "#]],
+            For more information, try '--help'.
+        "#]],
     );
     check(
         "build --no-such-flag",
@@ -267,10 +267,7 @@ fn wrong_usage_is_two() {
     check(
         "ci nothing",
         expect![[r#"
-            error: invalid value 'nothing' for '[JOB]...'
-              [possible values: rustfmt, clippy, test, test-sid, check, flakes]
-
-            For more information, try '--help'.
+            error: there is no job `nothing` in xtask.toml; see `cargo xtask ci list`
         "#]],
     );
     let run = sandbox.run("").wrong_usage();
