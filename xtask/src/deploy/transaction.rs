@@ -184,7 +184,7 @@ impl Transaction<'_> {
             cx.ui.warning(&format!("{why}; the device goes back to the old system"));
         }
         let since = Instant::now();
-        let alone = self.deadline.max(since) + self.job.timeout / 2 + Duration::from_secs(15);
+        let alone = self.deadline.max(since) + self.job.timeout / 2 + Duration::from_secs(45);
         let mut asked = why.is_none();
         // From here on it is the log of the end.
         self.offset = 0;
