@@ -221,10 +221,11 @@ fn a_file_that_git_does_not_know() {
         "sid" => expect![[r#"
             default cannot be evaluated:
               Path 'data.txt' in the repository "$WORK" is not tracked by Git.
-  
+
               To make it visible to Nix, run:
-  
+
               git -C "$WORK" add "data.txt"
+            hint: git does not know `data.txt`, so Nix cannot see it; run `git add --intent-to-add data.txt`
             name     path  size  time  status
             default  -     -     -     failed
         "#]]

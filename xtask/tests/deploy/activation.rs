@@ -58,8 +58,9 @@ fn sshd_is_gone() {
     }
     let device = Device::start(Kind::Systemd).known();
     device.on_activation("bench", "systemctl stop ssh.socket ssh.service; pkill -9 sshd");
+    // Killed while it was being stopped, it does not always start at once.
     device.sh(
-        "printf 'case $2 in *factory*) systemctl start ssh.service;; esac\\n' >> /etc/aleph/activation-hook",
+        "printf 'case $2 in *factory*) for n in 1 2 3 4 5 6 7 8 9; do systemctl reset-failed ssh.service; systemctl restart ssh.service && break; sleep 1; done;; esac\\n' >> /etc/aleph/activation-hook",
     );
     rolled_back(&device, device.run(DEPLOY), "");
 }
