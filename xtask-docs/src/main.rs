@@ -13,9 +13,9 @@ fn main() -> anyhow::Result<()> {
     files.insert("reference.md".to_owned(), reference::text(&command));
     files.insert("manifest.md".to_owned(), manifest::text(include_str!("../../docs/xtask.schema.json"))?);
     for (shell, text) in [
-        ("bash", include_str!("../completions/cargo-xtask.bash")),
-        ("fish", include_str!("../completions/cargo-xtask.fish")),
-        ("zsh", include_str!("../completions/cargo-xtask.zsh")),
+        ("bash", include_str!("../../docs/completions/cargo-xtask.bash")),
+        ("fish", include_str!("../../docs/completions/cargo-xtask.fish")),
+        ("zsh", include_str!("../../docs/completions/cargo-xtask.zsh")),
     ] {
         files.insert(format!("completions/cargo-xtask.{shell}"), text.to_owned());
     }

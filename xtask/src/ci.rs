@@ -4,7 +4,6 @@
 pub mod buildkite;
 pub mod difference;
 pub mod github;
-pub mod graph;
 pub mod junit;
 pub mod matrix;
 pub mod output;

@@ -46,6 +46,9 @@ impl Companion {
             let program = cx.host.beside(name)?;
             return Ok(Companion { name, program });
         }
+        if cx.host.beside(name).is_err() {
+            cx.ui.status(&format!("compiling {name}, for the first time; it takes up to a minute"));
+        }
         let cargo = cx.host.env("CARGO").unwrap_or("cargo");
         let _here = cx.sh.push_dir(env!("CARGO_MANIFEST_DIR"));
         let sh = &cx.sh;
@@ -183,6 +186,8 @@ impl Background {
         exit.with_context(|| format!("cannot run {}", self.name))
     }
 }
+
+/// How a companion is started.
 type Run = fn(&Command<'_>, &Interrupt, &mut dyn FnMut(&Event)) -> anyhow::Result<Exit>;
 
 /// What a companion says while it runs.

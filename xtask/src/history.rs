@@ -142,15 +142,6 @@ fn lines(text: &[u8]) -> Vec<Line> {
         .collect()
 }
 
-/// A derivation's name without its version, as `builtins.parseDrvName` takes it apart.
-#[must_use]
-pub fn package_name(name: &str) -> &str {
-    let bytes = name.as_bytes();
-    let dash =
-        |at: &usize| bytes[*at] == b'-' && bytes.get(at + 1).is_some_and(|it| !it.is_ascii_alphabetic());
-    (0..bytes.len()).find(dash).map_or(name, |at| &name[..at])
-}
-
 impl Expected {
     /// `about 12 min` or `11 to 13 min`.
     #[must_use]
@@ -222,7 +213,8 @@ mod tests {
         assert_eq!(History::read(&path).expect(&key("a")).unwrap().range(), "about 20 s");
     }
 
-    /// Eight writers at once, and the file never stops being lines.
+    /// Eight writers at once, and the file never stops being lines. Who sees another's line half written ends it once
+    /// more: an empty line is the worst.
     #[test]
     fn two_at_once_do_not_mix_their_lines() {
         let (_temp, path) = history();
@@ -233,7 +225,8 @@ mod tests {
             }
         });
         let text = std::fs::read(&path).unwrap();
-        assert_eq!((lines(&text).len(), String::from_utf8(text).unwrap().lines().count()), (400, 400));
+        let written = String::from_utf8(text.clone()).unwrap().lines().filter(|it| !it.is_empty()).count();
+        assert_eq!((lines(&text).len(), written), (400, 400));
     }
 
     #[test]
@@ -248,18 +241,5 @@ mod tests {
         assert!(std::fs::metadata(&path).unwrap().len() < LARGEST as u64 * 6 / 10);
         assert_eq!(History::read(&path).expect(&key("old")), None);
         assert_eq!(History::read(&path).expect(&key("new")).unwrap().text(), "7 to 8 s, last time 8.0 s");
-    }
-
-    #[test]
-    fn names_lose_their_versions() {
-        for (name, want) in [
-            ("elodin-db-0.15.0", "elodin-db"),
-            ("hello", "hello"),
-            ("python3.11-numpy-1.2", "python3.11-numpy"),
-            ("gcc-13.2.0-lib", "gcc"),
-            ("a-", "a-"),
-        ] {
-            assert_eq!(package_name(name), want);
-        }
     }
 }

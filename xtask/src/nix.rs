@@ -5,6 +5,7 @@
 pub mod apt;
 pub mod deb;
 pub mod derivation;
+pub mod derivations;
 pub mod discover;
 pub mod event;
 pub mod hash;
@@ -17,6 +18,7 @@ pub mod provision;
 pub mod replace;
 pub mod sandbox;
 pub mod store_path;
+pub mod trust;
 pub mod version;
 
 use std::fmt;

@@ -38,7 +38,7 @@ pub enum Step {
     },
     /// What a derivation is made from, with all that it needs; they are written to the store for that.
     DerivationGraph {
-        installable: String,
+        installables: Vec<String>,
     },
     /// Whether paths are valid, and their sizes; in the store of this machine, or in a cache.
     PathInfo {
@@ -46,10 +46,6 @@ pub enum Step {
         cache: Option<String>,
         /// Newer versions want the form of their answer to be named.
         name_format: bool,
-    },
-    /// Derivations and all that they need, as JSON.
-    ShowDerivations {
-        paths: Vec<String>,
     },
     /// The same for all that paths need at run time, with themselves.
     Closure {
@@ -221,9 +217,8 @@ impl Step {
                 argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
                 argv.push(["--option", "eval-cache", "false"])
             }
-            Step::ShowDerivations { paths } => argv.push(["derivation", "show", "--recursive"]).push(paths),
-            Step::DerivationGraph { installable } => {
-                argv.push(["derivation", "show", "--recursive", installable])
+            Step::DerivationGraph { installables } => {
+                argv.push(["derivation", "show", "--recursive"]).push(installables)
             }
             Step::PathInfo { paths, cache, name_format } => {
                 argv.path_info(cache.as_deref(), *name_format).push(paths)
@@ -288,11 +283,7 @@ impl Step {
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(
             self,
-            Step::Root { .. }
-                | Step::PathInfo { .. }
-                | Step::Exec { .. }
-                | Step::Derivations { .. }
-                | Step::ShowDerivations { .. }
+            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
         );
         let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });

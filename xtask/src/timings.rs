@@ -115,7 +115,7 @@ fn graph(cx: &mut Context, recorder: &Recorder) -> Graph {
         if roots.is_empty() || cx.interrupt.signal().is_some() {
             continue;
         }
-        let answer = cx.call(&Step::ShowDerivations { paths: roots }, &Settings::default());
+        let answer = cx.call(&Step::DerivationGraph { installables: roots }, &Settings::default());
         let added = answer.and_then(|call| {
             anyhow::ensure!(call.exit.success(), "{}", call.why(cx));
             res.add(&call.exit.stdout)

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 
-use crate::history::{Expected, History, Key, package_name};
+use crate::history::{Expected, History, Key};
 use crate::locks::calendar;
 use crate::logs::Logs;
 use crate::monitor::{Change, Monitor};
 use crate::nix::event::Event;
+use crate::nix::store_path::name_and_version;
 use crate::nix::{Nix, derivation};
 use crate::timings::{Recording, place};
 use crate::ui::{Ui, name_of};
@@ -142,7 +143,7 @@ impl PastBuilds {
     fn started(&mut self, nix: &Nix, drv: &str, machine: &str) -> Option<Expected> {
         let text = std::fs::read_to_string(nix.real(drv)).ok()?;
         let key = Key {
-            name: package_name(name_of(drv)).to_owned(),
+            name: name_and_version(name_of(drv)).0.to_owned(),
             system: derivation::system(&text)?.to_owned(),
             host: place(machine),
         };

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::work::Need;
 use crate::context::Context;
+use crate::deploy::target::Target;
+use crate::nix::trust;
 use crate::plan::{Settings, Step, quoted};
 use crate::tool::{Done, Tool};
 
@@ -16,6 +18,7 @@ use crate::tool::{Done, Tool};
 pub struct Device {
     /// As ssh takes it: `root@fde1:2240:a1ef::1`, `you@aleph-1a2b.local`, a name of `~/.ssh/config`.
     name: String,
+    target: Target,
 }
 
 /// What the device's Nix says of itself.
@@ -36,10 +39,18 @@ impl Device {
             )?,
             name => name.to_owned(),
         };
-        if name.starts_with('-') || name.contains(|it: char| it.is_whitespace() || it == ';') {
-            bail!("`{name}` is no address of a device; write USER@HOST");
+        Device::parse(name)
+    }
+
+    fn parse(name: String) -> anyhow::Result<Device> {
+        let target: Target = name.parse()?;
+        // Nix connects by itself here, and 2.26 takes neither.
+        if target.port.is_some() || target.host_name().is_some() {
+            bail!(
+                "a builder is reached without port and zone; give `{name}` a name in ~/.ssh/config, and say that name"
+            );
         }
-        Ok(Device { name })
+        Ok(Device { name, target })
     }
 
     #[must_use]
@@ -47,15 +58,10 @@ impl Device {
         &self.name
     }
 
-    /// Its store, for Nix: there an IPv6 address wants brackets.
+    /// Its store, for Nix.
     #[must_use]
     pub fn store(&self) -> String {
-        let (user, host) = match self.name.rsplit_once('@') {
-            Some((user, host)) => (format!("{user}@"), host),
-            None => (String::new(), self.name.as_str()),
-        };
-        let bare = host.matches(':').count() > 1 && !host.starts_with('[');
-        if bare { format!("ssh-ng://{user}[{host}]") } else { format!("ssh-ng://{user}{host}") }
+        self.target.store()
     }
 
     /// Its line in a `machines` file; `facts` are systems and features, as far as they are known.
@@ -173,10 +179,9 @@ fn cure(cx: &Context, said: &str) -> String {
     format!("\n{} {hint}", cx.ui.paint("36", "hint:"))
 }
 
-/// `{"trusted": 0}` in 2.26, `{"trusted": false}` in 2.34; a store that does not say is none with a daemon.
 fn is_distrusted(answer: &str) -> bool {
-    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
-    matches!(&answer["trusted"], Value::Bool(false)) || answer["trusted"] == 0
+    // A store that does not say is none with a daemon.
+    serde_json::from_str(answer).is_ok_and(|it| trust::of_store(&it) == Some(false))
 }
 
 #[cfg(test)]
@@ -192,25 +197,15 @@ mod tests {
             ("10.224.0.1", "ssh-ng://10.224.0.1"),
             ("aleph", "ssh-ng://aleph"),
         ] {
-            let device = Device { name: name.to_owned() };
+            let device = Device::parse(name.to_owned()).unwrap();
             assert_eq!(device.store(), want);
         }
-        let device = Device { name: "aleph".to_owned() };
+        let device = Device::parse("aleph".to_owned()).unwrap();
         assert_eq!(device.line(None), "ssh-ng://aleph aarch64-linux - 2 1 -");
+        for name in ["root@[fde1::1]:2222", "fe80::1%usb0", "-oProxyCommand=x", "a b"] {
+            assert!(Device::parse(name.to_owned()).is_err(), "{name}");
+        }
         let facts = ("aarch64-linux,armv7l-linux".to_owned(), "kvm".to_owned());
         assert_eq!(device.line(Some(&facts)), "ssh-ng://aleph aarch64-linux,armv7l-linux - 2 1 kvm");
-    }
-
-    #[test]
-    fn who_is_trusted() {
-        let all = [
-            r#"{"trusted":1}"#,
-            r#"{"trusted":true}"#,
-            r#"{"url":"x"}"#,
-            "",
-            r#"{"trusted":0}"#,
-            r#"{"trusted":false}"#,
-        ];
-        assert_eq!(all.map(is_distrusted), [false, false, false, false, true, true]);
     }
 }

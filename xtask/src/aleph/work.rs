@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::place::Place;
 use crate::context::Context;
 use crate::inventory::Package;
+use crate::nix::derivations::{self, Node};
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
 
@@ -45,19 +45,6 @@ struct Planned {
     outputs: BTreeMap<String, StorePath>,
 }
 
-/// A derivation in `nix derivation show`, of any version.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    #[serde(default)]
-    name: String,
-    system: String,
-    builder: String,
-    #[serde(default)]
-    env: BTreeMap<String, Value>,
-    structured_attrs: Option<Value>,
-}
-
 impl Work {
     /// Evaluates an output and asks what is missing.
     ///
@@ -80,7 +67,8 @@ impl Work {
         let mut shown = Vec::new();
         for drvs in call.monitor.planned.chunks(BATCH) {
             let step = Step::Derivations { paths: drvs.to_vec() };
-            shown.extend(derivations(cx.query(&step, settings)?)?);
+            let answer = derivations::parse(cx.query(&step, settings)?);
+            shown.extend(answer.with_context(|| format!("unexpected answer to `{step}`"))?.into_values());
         }
         let default = planned.outputs.keys().find(|it| *it == "out").or(planned.outputs.keys().next());
         let first = default.context("it has no output")?.clone();
@@ -107,21 +95,11 @@ impl Work {
     }
 }
 
-/// 2.34 puts the derivations one level down.
-fn derivations(mut answer: Value) -> anyhow::Result<Vec<Shown>> {
-    if let Some(inner) = answer.get_mut("derivations") {
-        answer = inner.take();
-    }
-    let shown: BTreeMap<String, Shown> =
-        serde_json::from_value(answer).context("unexpected answer to `nix derivation show`")?;
-    Ok(shown.into_values().collect())
-}
-
-fn needs(shown: &[Shown]) -> Vec<Need> {
+fn needs(shown: &[Node]) -> Vec<Need> {
     let mut res: Vec<Need> = Vec::new();
     // Nix' own builders are part of Nix: those derivations are built by any machine.
     for it in shown.iter().filter(|it| !it.builder.starts_with("builtin:") && it.system != "builtin") {
-        let features = it.features();
+        let features = features(it);
         let same = |need: &&mut Need| need.system == it.system && need.features == features;
         if let Some(need) = res.iter_mut().find(same) {
             need.count += 1;
@@ -133,19 +111,11 @@ fn needs(shown: &[Shown]) -> Vec<Need> {
     res
 }
 
-impl Shown {
-    fn features(&self) -> BTreeSet<String> {
-        const KEY: &str = "requiredSystemFeatures";
-        // With structured attributes they are no variable of the builder's.
-        let written = self.env.get("__json").and_then(Value::as_str);
-        let written: Option<Value> = written.and_then(|it| serde_json::from_str(it).ok());
-        let structured = self.structured_attrs.as_ref().or(written.as_ref());
-        match structured.and_then(|it| it.get(KEY)).or(self.env.get(KEY)) {
-            Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
-            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            _ => BTreeSet::new(),
-        }
-    }
+/// A text of words or, with structured attributes, a list.
+fn features(node: &Node) -> BTreeSet<String> {
+    let Some(text) = node.env.get("requiredSystemFeatures") else { return BTreeSet::new() };
+    let list = serde_json::from_str(text).ok();
+    list.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -153,8 +123,8 @@ mod tests {
     use super::*;
 
     fn told(answer: &str) -> String {
-        let answer = serde_json::from_str(answer).unwrap();
-        let needs = needs(&derivations(answer).unwrap());
+        let shown = derivations::parse(serde_json::from_str(answer).unwrap()).unwrap();
+        let needs = needs(&shown.into_values().collect::<Vec<_>>());
         let text = |it: &Need| format!("{} x {} {:?}, {}\n", it.count, it.system, it.features, it.example);
         needs.iter().map(text).collect()
     }
@@ -167,10 +137,10 @@ mod tests {
         let own =
             r#"{"name":"d","system":"aarch64-linux","builder":"builtin:buildenv","env":{"more":"keys"}}"#;
         let fetch = r#"{"name":"e","system":"builtin","builder":"builtin:fetchurl"}"#;
-        let all = format!(r#"{{"1":{env},"2":{json},"3":{apart},"4":{own},"5":{fetch}}}"#);
+        let all =
+            format!(r#"{{"1.drv":{env},"2.drv":{json},"3.drv":{apart},"4.drv":{own},"5.drv":{fetch}}}"#);
         let want = "2 x aarch64-linux {\"big-parallel\", \"kvm\"}, a\n1 x aarch64-linux {\"kvm\"}, c\n";
         assert_eq!(told(&all), want);
         assert_eq!(told(&format!(r#"{{"derivations":{all},"version":4}}"#)), want);
-        assert!(derivations(serde_json::json!(["no"])).is_err());
     }
 }

@@ -11,6 +11,7 @@ use super::{Machine, words};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::nix::hash::decode_base64;
+use crate::nix::trust;
 use crate::plan::{Settings, Step};
 use crate::report::{bytes, seconds};
 use crate::rules::diagnosis::findings_in_talk;
@@ -191,7 +192,7 @@ impl Probe {
             (Some(info), _) => {
                 let version = info["version"].as_str().map_or_else(String::new, |it| format!(" {it}"));
                 self.pass("Nix", format!("Nix{version} answers, in {}", seconds(self.answer)));
-                match info["trusted"].as_bool().or(info["trusted"].as_i64().map(|it| it == 1)) {
+                match trust::of_store(&info) {
                     Some(false) => self.fail(
                         "trust",
                         "its Nix does not trust the user that we log in as, so it takes no unsigned inputs",

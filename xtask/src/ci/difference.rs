@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::{Graph, Node};
+use crate::nix::derivations::{Graph, Node};
 
 /// One root of a difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

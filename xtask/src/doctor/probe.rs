@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::host::{Host, Os};
 use crate::nix::process::{self, Answer, Command};
+use crate::nix::trust;
 use crate::report::seconds;
 
 /// Longer than this nobody waits for the page.
@@ -55,8 +56,7 @@ impl StoreAnswer {
             return Err(last_line(&answer.stderr).trim_start_matches("error: ").to_owned());
         }
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        // 2.26 writes 0 and 1, 2.34 writes false and true.
-        let trusted = value.get("trusted").and_then(|it| it.as_bool().or(it.as_u64().map(|it| it > 0)));
+        let trusted = trust::of_store(&value);
         let quoted = |before: &str| -> Vec<String> {
             let named = |it: &str| Some(it.split_once(before)?.1.split_once('\'')?.0.to_owned());
             answer.stderr.lines().filter_map(named).collect()

@@ -129,7 +129,7 @@ fn many_outputs() {
         "#]],
     );
     check(
-        Step::DerivationGraph { installable: ".#a".into() },
+        Step::DerivationGraph { installables: text(&[".#a"]) },
         &settings,
         expect![[r#"
         nix derivation show --recursive .#a --no-update-lock-file --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
@@ -178,18 +178,6 @@ fn locks() {
         &settings,
         expect![[r#"
         nix flake lock '/w/a b' --override-input nixpkgs github:o/r/abc --extra-experimental-features 'nix-command flakes' --option connect-timeout 5 --offline
-    "#]],
-    );
-}
-
-#[test]
-fn derivations() {
-    let settings = Settings::default();
-    check(
-        Step::ShowDerivations { paths: text(&["/nix/store/x.drv"]) },
-        &settings,
-        expect![[r#"
-        nix derivation show --recursive /nix/store/x.drv --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
     "#]],
     );
 }

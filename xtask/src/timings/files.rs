@@ -8,8 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::data::{Derivation, FORMAT, Previous, State, Timings};
 use super::page::page;
 use crate::files::write_atomic;
-use crate::history::package_name;
 use crate::locks::calendar;
+use crate::nix::store_path::name_and_version;
 
 /// So many runs are kept; the oldest go first.
 const KEPT: usize = 100;
@@ -65,7 +65,8 @@ fn latest(dir: &Utf8Path, name: &str, timings: &Timings) -> Option<Timings> {
 /// Compared is what has the same name in both, or else the same name but for the version, where there is one of each.
 fn compare(timings: &mut Timings, before: &Timings) {
     let mut then: BTreeSet<usize> = built(before).collect();
-    for name in [|it: &Derivation| it.name.clone(), |it: &Derivation| package_name(&it.name).to_owned()] {
+    for name in [|it: &Derivation| it.name.clone(), |it: &Derivation| name_and_version(&it.name).0.to_owned()]
+    {
         let old = group(before, then.iter().copied(), name);
         let left = built(timings).filter(|it| timings.derivations[*it].before.is_none());
         for (name, places) in group(timings, left, name) {

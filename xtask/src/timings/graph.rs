@@ -1,11 +1,10 @@
-//! Which derivation needs which, from `nix derivation show` in both of its forms.
+//! Which derivation needs which.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use anyhow::Context as _;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+
+use crate::nix::derivations;
 
 /// Derivations by path.
 #[derive(Debug, Default)]
@@ -21,90 +20,25 @@ pub struct Node {
     pub inputs: Vec<String>,
 }
 
-/// 2.34: paths have lost their directory.
-#[derive(Deserialize)]
-struct Current {
-    derivations: BTreeMap<String, Raw>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Raw {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    system: String,
-    #[serde(default)]
-    outputs: BTreeMap<String, Output>,
-    /// Until 2.31.
-    #[serde(default)]
-    input_drvs: Keys,
-    #[serde(default)]
-    inputs: Inputs,
-}
-
-#[derive(Deserialize)]
-struct Output {
-    path: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct Inputs {
-    #[serde(default)]
-    drvs: Keys,
-}
-
-/// An object of which only the keys matter.
-#[derive(Default)]
-struct Keys(Vec<String>);
-
-impl<'de> Deserialize<'de> for Keys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Keys, D::Error> {
-        deserializer.deserialize_map(Keys::default())
-    }
-}
-
-impl<'de> Visitor<'de> for Keys {
-    type Value = Keys;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Keys, A::Error> {
-        while let Some((key, IgnoredAny)) = map.next_entry()? {
-            self.0.push(key);
-        }
-        Ok(self)
-    }
-}
-
 impl Graph {
     /// Adds what Nix answered.
     ///
     /// # Errors
     /// When it is in neither form.
     pub fn add(&mut self, json: &str) -> anyhow::Result<()> {
-        // The older form has paths at the top; its first byte of content tells.
-        let old = json.trim_start().trim_start_matches('{').trim_start().starts_with("\"/");
-        let raw = if old {
-            serde_json::from_str(json).context("`nix derivation show` answers in a form we do not know")?
-        } else {
-            let current: Current = serde_json::from_str(json)
-                .context("`nix derivation show` answers in a form we do not know")?;
-            current.derivations
-        };
-        for (path, raw) in raw {
-            let inputs = raw.input_drvs.0.into_iter().chain(raw.inputs.drvs.0).map(full).collect();
-            let outputs = raw.outputs.into_values().filter_map(|it| it.path).map(full).collect();
-            self.0.insert(full(path), Node { name: raw.name, system: raw.system, outputs, inputs });
+        let unknown = "`nix derivation show` answers in a form we do not know";
+        let shown = derivations::parse(serde_json::from_str(json).context(unknown)?).context(unknown)?;
+        for (path, node) in shown {
+            let outputs = node.outputs.into_iter().map(|it| full(&it)).collect();
+            let inputs = node.drvs.into_iter().map(|it| full(&it)).collect();
+            self.0.insert(full(&path), Node { name: node.name, system: node.system, outputs, inputs });
         }
         Ok(())
     }
 }
 
-fn full(path: String) -> String {
-    if path.starts_with('/') { path } else { format!("/nix/store/{path}") }
+fn full(name: &str) -> String {
+    format!("/nix/store/{name}")
 }
 
 #[cfg(test)]

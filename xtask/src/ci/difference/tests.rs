@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use serde_json::json;
 
-use super::super::graph;
 use super::*;
+use crate::nix::derivations;
 
 /// A path whose hash is this letter.
 fn hashed(letter: &str, name: &str) -> String {
@@ -19,7 +19,7 @@ fn graph(letter: &str, leaf: &str, env: &serde_json::Value, srcs: &[String]) -> 
         json!({"name": name, "system": "s", "builder": "/bin/sh", "env": env, "inputDrvs": needs, "inputSrcs": srcs})
     };
     let above = |name: &str| json!({"dep": format!("/nix/store/{}/x", hashed(letter, name)), "out": format!("/nix/store/{}", hashed(letter, "o"))});
-    graph::parse(json!({
+    derivations::parse(json!({
         drv("top"): node("top", above("mid"), &["mid"], &[]),
         drv("mid"): node("mid", above(leaf), &[leaf], &[]),
         drv(leaf): node(leaf, env.clone(), &[], srcs),

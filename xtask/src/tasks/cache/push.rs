@@ -1,9 +1,8 @@
 //! `cargo xtask cache push`
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
-use super::super::build::Build;
-use crate::cache::{Destination, closure, closure_step, last_build, pusher};
+use crate::cache::{Destination, closure, closure_step, last_build, pusher, upkeep};
 use crate::context::Context;
 use crate::nix::store_path::StorePath;
 use crate::plan::Settings;
@@ -47,26 +46,14 @@ impl Push {
 
     /// What is meant, all of it built.
     fn paths(&self, cx: &mut Context) -> anyhow::Result<Vec<StorePath>> {
-        let (paths, names): (Vec<&String>, Vec<&String>) =
-            self.names.iter().partition(|it| it.starts_with("/nix/store/"));
-        let mut res: Vec<StorePath> = paths.iter().map(|it| it.parse()).collect::<Result<_, _>>()?;
-        if self.names.is_empty() && !self.all {
-            res = last_build::recall(cx);
-            if res.is_empty() {
-                bail!(
-                    "nothing was built in this workspace yet; run `cargo xtask build`, or name what to push"
-                );
-            }
-        }
-        if self.all || !names.is_empty() {
-            let names = names.into_iter().cloned().collect();
-            let build = Build { names, all: self.all, system: self.system.clone(), ..Build::default() };
-            for selected in build.select(cx)? {
-                let package = selected.package.as_ref();
-                let package = package.map_err(|it| anyhow::anyhow!("{it}"));
-                let package = package.with_context(|| format!("`{}` cannot be evaluated", selected.name))?;
-                res.extend(package.outs.values().cloned());
-            }
+        let res = if self.names.is_empty() && !self.all {
+            last_build::recall(cx)
+        } else {
+            let outputs = upkeep::outputs(cx, &self.names, self.all, self.system.as_deref())?;
+            outputs.into_iter().map(|it| it.1).collect()
+        };
+        if res.is_empty() {
+            bail!("nothing was built in this workspace yet; run `cargo xtask build`, or name what to push");
         }
         for path in &res {
             if cx.nix()?.real(path.as_str()).symlink_metadata().is_err() {

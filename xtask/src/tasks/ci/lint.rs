@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::matrix;
 use super::since;
-use crate::ci::graph;
 use crate::ci::output::{Output, Outputs};
 use crate::context::Context;
 use crate::crates;
+use crate::nix::derivations;
 use crate::outputs;
 use crate::plan::Step;
 use crate::report::{Report, Table, bytes, count};
@@ -138,9 +138,11 @@ fn sources(cx: &mut Context, now: &Outputs) -> anyhow::Result<Vec<Finding>> {
         let Some(flake) = cx.workspace.flakes.iter().position(|it| it.dir == dir) else { continue };
         let settings = cx.settings(&[flake], &[])?;
         let installable = format!("{}#.{}", cx.flake_ref(flake), output.attr());
-        let answer: Value = cx.query(&Step::DerivationGraph { installable }, &settings)?;
+        let answer: Value =
+            cx.query(&Step::DerivationGraph { installables: vec![installable] }, &settings)?;
         let name = output.name(names.get(&dir).map_or(dir.as_str(), String::as_str));
-        for node in graph::parse(answer).context("unexpected answer to `nix derivation show`")?.into_values()
+        for node in
+            derivations::parse(answer).context("unexpected answer to `nix derivation show`")?.into_values()
         {
             for source in node.srcs {
                 users.entry(source).or_default().insert(name.clone());

@@ -9,9 +9,9 @@ use xshell::cmd;
 
 use super::since::{self, Since};
 use crate::ci::difference::{Cause, Difference, Side, What, difference};
-use crate::ci::graph::{self, Graph};
 use crate::ci::words;
 use crate::context::Context;
+use crate::nix::derivations::{self, Graph};
 use crate::plan::Step;
 use crate::report::Report;
 use crate::selection::{Selected, Selection};
@@ -46,7 +46,7 @@ impl Why {
         let now = select(cx, &self.name)?;
         if cx.globals.dry_run {
             let settings = cx.settings(&[now.flake], &[])?;
-            cx.planned(&Step::DerivationGraph { installable: now.installable(cx) }, &settings)?;
+            cx.planned(&Step::DerivationGraph { installables: vec![now.installable(cx)] }, &settings)?;
             return Ok(Report::done());
         }
         let tree = Worktree::add(cx, &since.commit)?;
@@ -103,9 +103,9 @@ fn half(cx: &mut Context, now: &Selected, dir: &Utf8Path, drv: &str, revision: &
     let flake = flake.with_context(|| format!("there is no flake `{dir}`"))?;
     let settings = cx.settings(&[flake], &[])?;
     let installable = format!("{}#{}", cx.flake_ref(flake), now.attr);
-    let answer: Value = cx.query(&Step::DerivationGraph { installable }, &settings)?;
-    let graph = graph::parse(answer).context("unexpected answer to `nix derivation show`")?;
-    let drv = graph::base(drv);
+    let answer: Value = cx.query(&Step::DerivationGraph { installables: vec![installable] }, &settings)?;
+    let graph = derivations::parse(answer).context("unexpected answer to `nix derivation show`")?;
+    let drv = derivations::base(drv);
     if !graph.contains_key(&drv) {
         bail!("Nix did not tell of `{drv}`: the files changed while they were looked at; try once more");
     }

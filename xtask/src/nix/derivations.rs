@@ -1,4 +1,4 @@
-//! The derivations that something is built from, as `nix derivation show --recursive` tells them.
+//! Derivations as `nix derivation show` tells them, in both of its forms.
 //!
 //! 2.26 answers with an object by store path; 2.34 wraps it, writes names without `/nix/store/`, and has the inputs
 //! under another key.
@@ -24,6 +24,8 @@ pub struct Node {
     pub drvs: BTreeSet<String>,
     /// The sources that it needs.
     pub srcs: BTreeSet<String>,
+    /// Store paths of its outputs, without `/nix/store/`, as far as they are known before it is built.
+    pub outputs: Vec<String>,
     /// The hash of what it makes, where that is known before.
     pub fixed: Option<String>,
 }
@@ -95,7 +97,7 @@ impl From<Raw> for Node {
         let hidden = env.remove("__json").and_then(|it| serde_json::from_str(&it).ok());
         let structured: BTreeMap<String, Value> = hidden.unwrap_or(raw.structured_attrs);
         env.extend(structured.into_iter().map(|(key, it)| (key, text(it))));
-        let hash = |it: &Value| it.get("hash").and_then(Value::as_str).map(str::to_owned);
+        let said = |it: &Value, key: &str| it.get(key).and_then(Value::as_str).map(str::to_owned);
         let drvs = raw.input_drvs.keys().chain(raw.inputs.drvs.keys());
         let srcs = raw.input_srcs.iter().chain(&raw.inputs.srcs);
         Node {
@@ -106,7 +108,8 @@ impl From<Raw> for Node {
             env,
             drvs: drvs.map(|it| base(it)).collect(),
             srcs: srcs.map(|it| base(it)).collect(),
-            fixed: raw.outputs.values().find_map(hash),
+            outputs: raw.outputs.values().filter_map(|it| Some(base(&said(it, "path")?))).collect(),
+            fixed: raw.outputs.values().find_map(|it| said(it, "hash")),
         }
     }
 }
@@ -129,5 +132,6 @@ mod tests {
         assert_eq!(read(old), read(new));
         let node = &read(new)["h-two.drv"];
         assert_eq!((node.env["list"].as_str(), node.fixed.as_deref()), ("[1]", Some("ff")));
+        assert_eq!(node.outputs, ["o-two"]);
     }
 }
