@@ -150,7 +150,7 @@ fn a_device_that_does_not_answer() {
     run.says(
         "error: root@127.0.0.1 does not answer: ssh: connect to host 127.0.0.1 port 1: Connection refused",
     );
-    sandbox.run("build-aleph --on-device=-oProxyCommand=x").bad().says("is no address of a device");
+    sandbox.run("build-aleph --on-device=-oProxyCommand=x").bad().says("is no device; write it like");
 }
 
 /// Its own mounts: a disk of one megabyte, and one that is read-only.
