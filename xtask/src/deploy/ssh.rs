@@ -193,7 +193,7 @@ fn configuration(target: &Target, dir: &Utf8Path, known_hosts: &Utf8Path, host: 
     // A cut link is noticed after eight seconds, and nothing is ever asked on a terminal behind our back.
     let fixed = "GlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\nHashKnownHosts no\nUpdateHostKeys no\n\
         BatchMode yes\nControlMaster auto\nControlPersist 60\nConnectTimeout 5\nServerAliveInterval 2\n\
-        ServerAliveCountMax 3\nForwardAgent no\nForwardX11 no\nClearAllForwardings yes\nRequestTTY no\nLogLevel ERROR";
+        ServerAliveCountMax 3\nForwardAgent no\nForwardX11 no\nClearAllForwardings yes\nRequestTTY no\nLogLevel INFO";
     own.extend(fixed.lines().map(str::to_owned));
     let mut res = format!("Host {}\n", target.host());
     for it in &own {

@@ -51,6 +51,19 @@ fn it_cuts_the_link() {
     rolled_back(&device, run, "");
 }
 
+#[test]
+fn sshd_is_gone() {
+    if lacking() {
+        return;
+    }
+    let device = Device::start(Kind::Systemd).known();
+    device.on_activation("bench", "systemctl stop ssh.socket ssh.service; pkill -9 sshd");
+    device.sh(
+        "printf 'case $2 in *factory*) systemctl start ssh.service;; esac\\n' >> /etc/aleph/activation-hook",
+    );
+    rolled_back(&device, device.run(DEPLOY), "");
+}
+
 /// The device is never heard of again: then nobody can say what it runs, and that is said. It has gone back all the same.
 #[test]
 fn the_link_stays_cut() {

@@ -91,6 +91,10 @@ impl Device {
         sh(&format!(
             "mkdir -p {upper}/etc/ssh/sshd_config.d; printf 'StrictModes no\\nUseDNS no\\nClientAliveInterval 5\\nClientAliveCountMax 2\\nMaxStartups 100\\n' > {upper}/etc/ssh/sshd_config.d/device.conf"
         ));
+        // The manager of root's services would stop ten seconds after the last login; in a container its end is noticed
+        // two minutes late, and who logs in meanwhile waits for that.
+        fs::create_dir_all(upper.join("var/lib/systemd/linger")).unwrap();
+        fs::write(upper.join("var/lib/systemd/linger/root"), "").unwrap();
         // The factory's system gets into the store by the device's own Nix, before it is switched on.
         let script = format!(
             "set -e; mount -t overlay -o lowerdir={rootfs},upperdir={dir}/upper,workdir={dir}/work overlay {dir}/root; cd {dir}/root; mount --bind /proc proc
