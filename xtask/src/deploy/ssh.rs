@@ -19,6 +19,9 @@ use crate::tool::{Done, Tool};
 /// What ssh says by its exit code when it is the connection that failed.
 const CONNECTION_FAILED: i32 = 255;
 
+/// Options for a connection that has nothing to do with the one that is kept.
+const NEW: [&str; 2] = ["-o", "ControlPath=none"];
+
 #[derive(Debug)]
 pub struct Ssh {
     pub target: Target,
@@ -103,7 +106,7 @@ impl Ssh {
         script: &Script,
         patience: Duration,
     ) -> Result<Answer, Trouble> {
-        let options: &[&str] = if line == Line::New { &["-o", "ControlPath=none"] } else { &[] };
+        let options: &[&str] = if line == Line::New { &NEW } else { &[] };
         let done = self.run(cx, options, &[self.shell()], script.text().as_bytes(), patience);
         let done = done.map_err(|it| Trouble::NoConnection(format!("{it:#}")))?;
         match done.exit.code {
@@ -133,7 +136,9 @@ impl Ssh {
         input: &[u8],
         patience: Duration,
     ) -> anyhow::Result<Done> {
-        self.tool.run_with(cx, &self.words(options, command), input, Some(patience))
+        // The connection that is kept has the output of everything that runs over it.
+        let words = self.words(options, command);
+        self.tool.run_with(cx, &words, input, Some(patience), &mut || self.hang_up())
     }
 
     /// What runs a script there.
@@ -147,10 +152,10 @@ impl Ssh {
         words.into_iter().map(str::to_owned).collect()
     }
 
-    /// The arguments of ssh for a script over the connection that is kept.
+    /// The arguments of ssh for a script over a connection of its own.
     #[must_use]
     pub fn words_for_script(&self) -> Vec<String> {
-        self.words(&[], &[self.shell()])
+        self.words(&NEW, &[self.shell()])
     }
 
     /// Ends the connection that is kept.

@@ -183,6 +183,11 @@ impl Sandbox {
         Utf8Path::from_path(self.temp.path()).unwrap()
     }
 
+    /// Leaves its files when it goes away.
+    pub(crate) fn keep(&mut self) {
+        self.temp.disable_cleanup(true);
+    }
+
     pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
         &self.env
     }
