@@ -11,7 +11,7 @@ pub(crate) fn wanted() -> bool {
 impl Device {
     /// Leaves it running, and says how to get at it and how to end it.
     pub(crate) fn leave(&mut self) {
-        self.sandbox.keep();
+        self.sandbox.temp.disable_cleanup(true);
         let Some(child) = self.child.take() else { return };
         let Device { ours, theirs, dir, .. } = &*self;
         let temp = self.sandbox.temp();

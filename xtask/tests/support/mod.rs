@@ -35,7 +35,7 @@ pub(crate) use flakes::{flake, system};
 
 /// A git work tree with an `xtask.toml`, a home of its own, and an environment that names no other Nix.
 pub(crate) struct Sandbox {
-    temp: tempfile::TempDir,
+    pub(crate) temp: tempfile::TempDir,
     env: BTreeMap<String, String>,
 }
 
@@ -181,11 +181,6 @@ impl Sandbox {
 
     pub(crate) fn temp(&self) -> &Utf8Path {
         Utf8Path::from_path(self.temp.path()).unwrap()
-    }
-
-    /// Leaves its files when it goes away.
-    pub(crate) fn keep(&mut self) {
-        self.temp.disable_cleanup(true);
     }
 
     pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
