@@ -228,10 +228,12 @@ impl Ui {
                     self.talk(&if n == 0 { self.paint("2", line) } else { line.clone() });
                 }
             }
-            // On a terminal the table has told it already.
-            if table.is_empty() || !self.stdout_is_terminal {
-                report.lines.iter().for_each(|it| self.data(it));
-            }
+            // On a terminal the table, or a note, has told it already.
+            let told = |line: &&String| {
+                let noted = !self.style.quiet && report.notes.iter().any(|it| it.contains(line.as_str()));
+                self.stdout_is_terminal && (!table.is_empty() || noted)
+            };
+            report.lines.iter().filter(|it| !told(it)).for_each(|it| self.data(it));
         }
         match report.code {
             Some(code) => ExitCode::from(code),

@@ -150,9 +150,9 @@ impl Transaction<'_> {
     /// Lets the device keep the new system. It does that by itself, and says when it has.
     fn commit(&mut self, cx: &mut Context) -> Result<(), Why> {
         self.keeping = true;
-        cx.ui.status(match self.job.mode {
-            Mode::Switch => "it is well; keeping it",
-            Mode::Boot => "making it what boots",
+        cx.ui.status(&match self.job.mode {
+            Mode::Switch => format!("well: {}; keeping it", self.job.proven()),
+            Mode::Boot => "making it what boots".to_owned(),
         });
         match self.ssh.ask(cx, Line::New, &self.job.commit(), PATIENCE) {
             Ok(_) => Ok(()),
@@ -210,7 +210,7 @@ impl Transaction<'_> {
         cx.interrupt.forgive();
         if let Some(why) = &why {
             let then = if self.keeping { LOOKING } else { "the device goes back to the old system" };
-            cx.ui.warning(&format!("{why}; {then}"));
+            cx.ui.warning(&format!("{}; {then}", why.lines().next().unwrap_or_default()));
         }
         let since = Instant::now();
         // Going back takes about as long as going forward, and the user has said how long that is on this device.
