@@ -118,7 +118,7 @@ impl Job {
     /// What was found to be true of a device that is kept, for people.
     #[must_use]
     pub fn proven(&self) -> String {
-        let units = self.old.systemd.then(|| "no unit has failed".to_owned());
+        let units = self.old.systemd.then(|| "no unit has failed since".to_owned());
         let probes = match self.probes.len() {
             0 => None,
             1 => Some("the probe passes".to_owned()),

@@ -52,7 +52,7 @@ impl Units {
         if !failed.is_empty() {
             let names = failed.join(", ");
             return Health::Bad(format!(
-                "failed, and had not before: {names}\non the device: journalctl -b -u {}",
+                "{names} failed, and had not before\non the device: journalctl -b -u {}",
                 failed.join(" -u ")
             ));
         }

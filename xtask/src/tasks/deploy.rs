@@ -15,7 +15,7 @@ use crate::deploy::session::{Session, Terms, from_to};
 use crate::deploy::toplevel::Toplevel;
 use crate::nix::store_path::StorePath;
 use crate::plan::{CommandLine, Settings};
-use crate::report::{Report, count, seconds};
+use crate::report::{Report, bytes, count, seconds};
 use crate::revision;
 
 /// Deploy a system to a device, which goes back by itself if it is not well afterwards
@@ -109,7 +109,8 @@ impl Deploy {
             paths => {
                 let since = Instant::now();
                 copy::copy(cx, ssh, &new, &trust, facts.network)?;
-                cx.ui.status(&format!("copied {} in {}", count(paths, "path"), seconds(since.elapsed())));
+                let (paths, size) = (count(paths, "path"), bytes(difference.size()));
+                cx.ui.status(&format!("copied {paths}, {size}, in {}", seconds(since.elapsed())));
                 Ok(())
             }
         })?;
