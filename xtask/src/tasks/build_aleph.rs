@@ -46,6 +46,9 @@ pub struct BuildAleph {
     /// Build from a local checkout of the source, instead of the one that the lock names
     #[arg(long, value_name = "DIR")]
     src: Option<Utf8PathBuf>,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    timings: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     nix_options: Vec<String>,
@@ -68,6 +71,7 @@ struct Made {
 impl BuildAleph {
     pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
         self.check()?;
+        cx.record(self.timings, &self.words());
         let mut source = Build {
             src: self.src.take(),
             nix_options: std::mem::take(&mut self.nix_options),
@@ -108,6 +112,12 @@ impl BuildAleph {
             return Ok(outcome.report(cx));
         }
         Ok(self.finish(cx, wanted, place, outcome)?.report(cx))
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let config = self.config.as_deref().map(|it| ["--config", it]).into_iter().flatten();
+        ["build-aleph", self.output.name()].into_iter().chain(config).collect()
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -153,7 +163,7 @@ impl BuildAleph {
         }
         let here = ThisMachine::of(cx, settings)?;
         let machines = here.machines(cx);
-        let mut asked = |machine: &_| probe::answers(cx, machine, settings);
+        let mut asked = |machine: &_| probe::answers(cx, machine);
         let decision = place::decide(&work.needs, &here, &machines, &mut asked);
         if cx.interrupt.signal().is_some() {
             bail!("interrupted");
