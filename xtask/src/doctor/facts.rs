@@ -67,7 +67,7 @@ impl Facts {
         let installation = Installation::find(&host, flavour);
         let conf_file = conf_file(&host, nix.as_ref().ok());
         let machine = Conf::system(&host, &conf_file);
-        let user = if is_private(nix.as_ref().ok()) { Conf::default() } else { Conf::user(&host) };
+        let user = if is_private(nix.as_ref().ok()) { Conf::variable(&host) } else { Conf::user(&host) };
         let wanted = wanted(&workspace);
         let builders = builders(&host, &machine, &user, nix.as_ref().ok());
         let state = workspace.root.join("target/xtask");

@@ -30,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         on: On::Talk,
         says: &["REMOTE HOST IDENTIFICATION HAS CHANGED!"],
         seen: "",
+        source: "OpenSSH; Nix does not let it say so, `cargo xtask builder explain` does",
         cause: "the machine shows another host key than the one that is known: it was set up anew, or it is another machine",
         cure: "compare the key with the machine's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there); if it is right, put it in place of the old one: the last field of its line in /etc/nix/machines (`cargo xtask setup builder ssh://…` does that), else known_hosts of the user who connects: root, where a daemon builds",
         facts: "which user connects",
@@ -41,6 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         on: On::Talk,
         says: &["Permissions {mode} for '{key}' are too open."],
         seen: "",
+        source: "OpenSSH, authfile.c",
         cause: "everybody may read the private key `{key}` ({mode}), so ssh does not use it",
         cure: "keep it to its owner: `chmod 600 {key}`",
         explains: SSH,
@@ -56,6 +58,7 @@ pub(super) const RULES: &[Rule] = &[
             "Connection reset by {host} port {port}",
         ],
         seen: "",
+        source: "OpenSSH, kex.c, sshconnect.c and packet.c",
         cause: "something answers there and ends the connection before a login: no sshd, one that refuses this address or too many connections at once, or a machine that is going down",
         cure: "look at the log of its sshd (`journalctl -u sshd` there); `cargo xtask builder explain` tries again",
         explains: NOBODY,
@@ -160,6 +163,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "builder-features",
         says: &[
+            "build of '{drv}' on '{uri}' failed: error: a '{}' with features {{{features}}} is required to build '{}', but I am a '{}' with features {{{have}}}",
             "build of '{drv}' on '{uri}' failed: a '{}' with features {{{features}}} is required to build '{}', but I am a '{}' with features {{{have}}}",
             "build of '{drv}' on '{uri}' failed: Cannot build '{}'. Reason: missing system features Required features: {{{features}}} Available features: {{{have}}}",
         ],
