@@ -8,9 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::address::Address;
 use crate::files::write_atomic;
 use crate::host::Host;
+use crate::nix::Nix;
 use crate::nix::hash::decode_base64;
 use crate::nix::process::{self, Command};
-use crate::nix::Nix;
 
 /// Who tries a builder, with what, and how patiently.
 #[derive(Debug, Clone)]
@@ -27,10 +27,10 @@ impl Client<'_> {
     /// Whether root connects, and we are somebody else.
     #[must_use]
     pub fn is_root_needed(&self) -> bool {
-        let socket = self.host.env("NIX_DAEMON_SOCKET_PATH").map_or_else(
-            || self.host.path("/nix/var/nix/daemon-socket/socket"),
-            Utf8PathBuf::from,
-        );
+        let socket = self
+            .host
+            .env("NIX_DAEMON_SOCKET_PATH")
+            .map_or_else(|| self.host.path("/nix/var/nix/daemon-socket/socket"), Utf8PathBuf::from);
         let private = self.nix.is_some_and(|it| it.store_root.is_some());
         socket.exists() && !private && !unix::unistd::geteuid().is_root()
     }
@@ -83,10 +83,16 @@ impl Client<'_> {
         let sudo = ["sudo".to_owned(), "-n".to_owned()];
         let words = [if self.is_root_needed() { &sudo[..] } else { &[] }, words].concat();
         let Some((name, args)) = words.split_first() else { return Err(String::new()) };
-        let program = if name.contains('/') { Some(Utf8Path::new(name).to_owned()) } else { self.host.which(name) };
+        let program =
+            if name.contains('/') { Some(Utf8Path::new(name).to_owned()) } else { self.host.which(name) };
         let program = program.ok_or_else(|| format!("there is no `{name}` on PATH"))?;
-        let command =
-            Command { program: &program, args, dir: &self.host.cwd, env: &self.host.env, input: input.as_bytes() };
+        let command = Command {
+            program: &program,
+            args,
+            dir: &self.host.cwd,
+            env: &self.host.env,
+            input: input.as_bytes(),
+        };
         let answer = process::ask(&command, self.patience).map_err(|it| format!("{it:#}"))?;
         if answer.success() { Ok(answer.stdout) } else { Err(answer.stderr) }
     }
@@ -99,7 +105,8 @@ pub(super) struct HostKeys(Utf8PathBuf);
 impl HostKeys {
     fn write(dir: &Utf8Path, host: &str, key: &str) -> anyhow::Result<HostKeys> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("builder-host-key-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("builder-host-key-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let key = decode_base64(key).unwrap_or_default();
         let res = HostKeys(dir.join(name));
         write_atomic(&res.0, format!("{host} {}\n", String::from_utf8_lossy(&key).trim()).as_bytes())?;

@@ -78,21 +78,11 @@ impl Probe {
         self.checks.push(Check { step, state: State::Pass, found: found.into(), cure: None });
     }
 
-    pub(super) fn warn(
-        &mut self,
-        step: &'static str,
-        found: impl Into<String>,
-        cure: impl Into<String>,
-    ) {
+    pub(super) fn warn(&mut self, step: &'static str, found: impl Into<String>, cure: impl Into<String>) {
         self.checks.push(Check { step, state: State::Warn, found: found.into(), cure: Some(cure.into()) });
     }
 
-    pub(super) fn fail(
-        &mut self,
-        step: &'static str,
-        found: impl Into<String>,
-        cure: impl Into<String>,
-    ) {
+    pub(super) fn fail(&mut self, step: &'static str, found: impl Into<String>, cure: impl Into<String>) {
         self.checks.push(Check { step, state: State::Fail, found: found.into(), cure: Some(cure.into()) });
     }
 
@@ -219,7 +209,8 @@ fn cure(client: &Client<'_>, finding: &Finding) -> String {
 
 /// Logs in, and asks for the facts.
 fn login(client: &Client<'_>, address: &Address, ssh: &[String]) -> (Result<Answers, String>, Duration) {
-    let place = address.parameters.get("remote-program").and_then(|it| it.rsplit_once('/')).map_or("", |it| it.0);
+    let place =
+        address.parameters.get("remote-program").and_then(|it| it.rsplit_once('/')).map_or("", |it| it.0);
     let script = format!(
         "PATH=\"{place}:$PATH:/nix/var/nix/profiles/default/bin:/run/current-system/sw/bin\"\n{SCRIPT}"
     );

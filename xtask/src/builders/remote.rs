@@ -168,7 +168,8 @@ mod tests {
                 .replace(|it: char| it.is_ascii_digit(), "N"),
         );
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let answer = format!("time={now}\nsystem=x86_64-linux\nsystem-features=\nbuild=/b /dev/vda ext4 1 1 1 1% /\n");
+        let answer =
+            format!("time={now}\nsystem=x86_64-linux\nsystem-features=\nbuild=/b /dev/vda ext4 1 1 1 1% /\n");
         expect![[r#"
         "#]]
         .assert_eq(&told("ssh://a", &answer));

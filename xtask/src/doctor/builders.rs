@@ -27,7 +27,9 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
         );
     }
     let probes = facts.probes.iter().chain(std::iter::repeat(&None));
-    res.extend(facts.builders.machines.iter().zip(probes).map(|(it, probe)| machine(facts, it, probe.as_ref())));
+    res.extend(
+        facts.builders.machines.iter().zip(probes).map(|(it, probe)| machine(facts, it, probe.as_ref())),
+    );
     res
 }
 
@@ -52,21 +54,30 @@ fn machine(facts: &Facts, machine: &Machine, probe: Option<&Result<Probe, String
             let found = format!("{what}: {}: {}", it.step, it.found);
             let (check, why) = match it.state {
                 // It may be switched off; all the rest was written down wrongly.
-                State::Fail if it.found.starts_with("cannot be reached") || it.found.contains("did not answer") => {
+                State::Fail
+                    if it.found.starts_with("cannot be reached") || it.found.contains("did not answer") =>
+                {
                     (Check::warn(GROUP, name, found), "Nix waits for it, then builds here or not at all")
                 }
-                State::Fail => (Check::fail(GROUP, name, found), "Nix cannot build there: it builds here or not at all"),
+                State::Fail => {
+                    (Check::fail(GROUP, name, found), "Nix cannot build there: it builds here or not at all")
+                }
                 _ => (Check::warn(GROUP, name, found), "it builds, but not for ever"),
             };
             check.because(why).cure(it.cure.clone().unwrap_or_else(|| explain.to_owned()))
         }
-        None if machine.host_key.is_none() => {
-            Check::warn(GROUP, name, format!("{what}: its host key is not pinned"))
-                .because("known_hosts of who connects decides, and where it loses the key, Nix fails without saying so")
-                .cure("cargo xtask setup builder URI, which pins it")
-        }
+        None if machine.host_key.is_none() => Check::warn(
+            GROUP,
+            name,
+            format!("{what}: its host key is not pinned"),
+        )
+        .because(
+            "known_hosts of who connects decides, and where it loses the key, Nix fails without saying so",
+        )
+        .cure("cargo xtask setup builder URI, which pins it"),
         None => {
-            let version = probe.checks.iter().find(|it| it.step == "Nix").map_or("answers", |it| it.found.as_str());
+            let version =
+                probe.checks.iter().find(|it| it.step == "Nix").map_or("answers", |it| it.found.as_str());
             Check::pass(GROUP, name, format!("{what}: {version}; `{test}` proves it"))
         }
     }

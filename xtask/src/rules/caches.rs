@@ -66,10 +66,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "http-auth",
-        says: &[
-            "unable to download '{url}': HTTP error 401",
-            "unable to download '{url}': HTTP error 407",
-        ],
+        says: &["unable to download '{url}': HTTP error 401", "unable to download '{url}': HTTP error 407"],
         cause: "{url}, or the proxy before it, wants credentials",
         cure: "put them into the file that `netrc-file` of nix.conf names: `machine HOST login USER password TOKEN`",
         explains: &["builder-exit"],

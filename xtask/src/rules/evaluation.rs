@@ -3,7 +3,8 @@
 use super::{ERROR, Rule};
 
 /// Up to 2025 `Package … , refusing to evaluate`, from 2026 `Refusing to evaluate package …`.
-const CHECK_META: &str = "nixpkgs, pkgs/stdenv/generic/check-meta.nix; thrown, so Nix prints them in both versions";
+const CHECK_META: &str =
+    "nixpkgs, pkgs/stdenv/generic/check-meta.nix; thrown, so Nix prints them in both versions";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

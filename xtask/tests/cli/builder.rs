@@ -111,7 +111,10 @@ fn a_good_builder_is_tried_and_tested() {
         .says("pass  clock");
     assert!(!run.stderr.contains("fail"), "{}", run.text());
     let page = sandbox.run("doctor").good().stderr;
-    assert!(page.contains("ok    machine") && page.contains("`cargo xtask builder test ssh-ng://good"), "{page}");
+    assert!(
+        page.contains("ok    machine") && page.contains("`cargo xtask builder test ssh-ng://good"),
+        "{page}"
+    );
     let list = sandbox.run("builder list --json").good().json();
     assert_eq!(list["builders"][0]["jobs"], 2, "{list}");
     let json = sandbox.run("builder test --json").good().json();

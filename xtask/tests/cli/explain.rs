@@ -83,7 +83,10 @@ fn events_are_read_as_they_are() {
         assert_eq!(run.stdout, "nothing failed in this log\n");
     }
     let run = sandbox.run(&format!("explain --json {logs}/eval-cache-busy-sid.err")).good();
-    assert_eq!((&run.json()["failed"], &run.json()["hints"][0]["rule"]), (&false.into(), &"eval-cache-busy".into()));
+    assert_eq!(
+        (&run.json()["failed"], &run.json()["hints"][0]["rule"]),
+        (&false.into(), &"eval-cache-busy".into())
+    );
 }
 
 #[test]

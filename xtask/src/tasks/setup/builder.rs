@@ -234,7 +234,8 @@ fn proven(cx: &mut Context, applied: Applied, builder: &Registration) -> anyhow:
     cx.ui.status(&format!("a build for {system} on {} is to prove it", builder.uri()));
     Ok(match build_there(cx, &machine, &system) {
         Ok(it) => {
-            let note = format!("{} has built for {system} in {}; {}", builder.uri(), seconds(it.total), it.nix);
+            let note =
+                format!("{} has built for {system} in {}; {}", builder.uri(), seconds(it.total), it.nix);
             report(applied, true, note)
         }
         Err(error) => {
@@ -283,7 +284,8 @@ fn host_key(cx: &mut Context, builder: &Registration) -> anyhow::Result<(String,
             done.why()
         )
     })?;
-    let keygen = Tool::on_path(cx, "ssh-keygen").context("there is no `ssh-keygen` on PATH: install openssh")?;
+    let keygen =
+        Tool::on_path(cx, "ssh-keygen").context("there is no `ssh-keygen` on PATH: install openssh")?;
     let line = format!("{} {key}\n", builder.alias);
     let told = keygen.run_with(cx, &["-l", "-f", "-"].map(str::to_owned), line.as_bytes(), None)?;
     if !told.exit.success() {
