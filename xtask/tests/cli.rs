@@ -77,6 +77,8 @@ mod rollback;
 mod run;
 #[path = "cli/setup.rs"]
 mod setup;
+#[path = "cli/setup_builder.rs"]
+mod setup_builder;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]
