@@ -93,34 +93,38 @@ impl Device<'_> {
 
     /// Whole sectors, at a multiple of them.
     pub(crate) fn write(&self, bytes: &[u8], at: u64) -> anyhow::Result<()> {
-        self.file.write_all_at(bytes, at).map_err(|error| self.explain("written", at, &error))
+        self.file.write_all_at(bytes, at).map_err(|error| self.explain("written", at, bytes.len(), &error))
     }
 
     /// Fills the buffer from the disk itself.
     pub(crate) fn read(&self, buffer: &mut Buffer, at: u64) -> anyhow::Result<()> {
-        self.file.read_exact_at(buffer, at).map_err(|error| self.explain("read back", at, &error))
+        let len = buffer.len();
+        self.file.read_exact_at(buffer, at).map_err(|error| self.explain("read back", at, len, &error))
     }
 
     /// Returns when all is on the disk, and not in a cache of it.
     pub(crate) fn sync(&self) -> anyhow::Result<()> {
-        self.file.sync_all().map_err(|error| self.explain("written to its end", self.size(), &error))
+        self.file.sync_all().map_err(|error| self.explain("written to its end", self.size(), 0, &error))
     }
 
-    fn explain(&self, what: &str, at: u64, error: &std::io::Error) -> anyhow::Error {
+    /// Why the bytes from `at` on could not be read or written; all of the disk when there are none.
+    fn explain(&self, what: &str, at: u64, len: usize, error: &std::io::Error) -> anyhow::Error {
         let path = &self.disk.path;
+        let place =
+            if len == 0 { String::new() } else { format!(" between byte {at} and {}", at + len as u64) };
         let gone = [Errno::ENODEV, Errno::ENXIO, Errno::ENOMEDIUM, Errno::ESHUTDOWN].contains(&errno(error));
         if gone || self.change().is_some() {
-            return anyhow!("`{path}` is gone since byte {at}; was it pulled out?");
+            return anyhow!("`{path}` is gone while it was {what}{place}; was it pulled out?");
         }
         match errno(error) {
             Errno::EIO => anyhow!(
-                "`{path}` cannot be {what} at byte {at} (I/O error): it is worn out or badly plugged in; try another one"
+                "`{path}` cannot be {what}{place} (I/O error): it is worn out or badly plugged in; try another one"
             ),
             Errno::ENOSPC => anyhow!(
                 "`{path}` has no room behind byte {at}, though it says that it has {} bytes; try another one",
                 self.size()
             ),
-            _ => anyhow!("`{path}` cannot be {what} at byte {at}: {error}"),
+            _ => anyhow!("`{path}` cannot be {what}{place}: {error}"),
         }
     }
 }
