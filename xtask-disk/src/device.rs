@@ -54,14 +54,14 @@ impl Device<'_> {
         if let Some(number) = &disk.number {
             let is = format!("{}:{}", major(meta.rdev()), minor(meta.rdev()));
             if !meta.file_type().is_block_device() || is != *number {
-                bail!("`{path}` is another device now ({is}, not {number}); nothing was written");
+                bail!("`{path}` is another device than the one that was confirmed ({is}, not {number})");
             }
         }
         let size =
             file.seek(SeekFrom::End(0)).with_context(|| format!("cannot ask `{path}` for its size"))?;
         if size != disk.size && disk.number.is_some() {
             bail!(
-                "`{path}` is another disk now: it has {size} bytes, and {} were confirmed; nothing was written",
+                "`{path}` is another disk than the one that was confirmed: it has {size} bytes, that one had {}",
                 disk.size
             );
         }
@@ -71,19 +71,20 @@ impl Device<'_> {
             format!("`{path}` has sectors of {} bytes, which nobody has tried", disk.sector)
         })?;
         let device = Device { disk, file, sector };
-        if let Some((file, was, is)) = device.change() {
-            bail!(
-                "`{path}` is another disk now: `{file}` says `{is}`, and `{was}` was confirmed; nothing was written"
-            );
+        if let Some(change) = device.change() {
+            bail!("`{path}` is another disk than the one that was confirmed: {change}");
         }
         Ok(device)
     }
 
-    /// The first fact that does not hold any more: the file, what it said, what it says.
-    fn change(&self) -> Option<(&str, &str, String)> {
+    /// The first fact that does not hold any more, if any.
+    fn change(&self) -> Option<String> {
         self.disk.facts.iter().find_map(|(file, was)| {
-            let is = std::fs::read_to_string(file).unwrap_or_default();
-            (is.trim() != was).then(|| (file.as_str(), was.as_str(), is.trim().to_owned()))
+            let Ok(is) = std::fs::read_to_string(file) else {
+                return Some("that one was taken out in between".to_owned());
+            };
+            let name = file.rsplit('/').next().unwrap_or(file);
+            (is.trim() != was).then(|| format!("its {name} was {was}, and is {}", is.trim()))
         })
     }
 
@@ -104,7 +105,7 @@ impl Device<'_> {
 
     /// Returns when all is on the disk, and not in a cache of it.
     pub(crate) fn sync(&self) -> anyhow::Result<()> {
-        self.file.sync_all().map_err(|error| self.explain("written to its end", self.size(), 0, &error))
+        self.file.sync_all().map_err(|error| self.explain("flushed", self.size(), 0, &error))
     }
 
     /// Why the bytes from `at` on could not be read or written; all of the disk when there are none.
@@ -114,7 +115,7 @@ impl Device<'_> {
             if len == 0 { String::new() } else { format!(" between byte {at} and {}", at + len as u64) };
         let gone = [Errno::ENODEV, Errno::ENXIO, Errno::ENOMEDIUM, Errno::ESHUTDOWN].contains(&errno(error));
         if gone || self.change().is_some() {
-            return anyhow!("`{path}` is gone while it was {what}{place}; was it pulled out?");
+            return anyhow!("`{path}` is gone: it was {what} up to byte {at}; was it pulled out?");
         }
         match errno(error) {
             Errno::EIO => anyhow!(

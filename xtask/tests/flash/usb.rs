@@ -46,7 +46,7 @@ fn a_stick_and_a_card() {
         disk          model               serial      size    by      partitions  flash
         /dev/mmcblk0  QEMU!               0xdeadbeef  33 MB   sd      0           yes
         /dev/sdb      QEMU QEMU HARDDISK  RIG0001     67 MB   usb     0           yes
-        /dev/sda      ATA Fixed           -           67 MB   sata    0           no: it cannot be taken out: neither removable nor on USB or SD (sata)
+        /dev/sda      ATA Fixed           FIXED       67 MB   sata    0           no: it cannot be taken out: neither removable nor on USB or SD (sata)
         /dev/vda      -                   ROOT        335 MB  virtio  0           no: this system runs from it (/)
     "#]].assert_eq(&list.text());
     let json = guest.run("xtask flash --list --json").good().json();
@@ -116,7 +116,8 @@ fn what_is_on_a_stick() {
     let busy = "(cd '/media/a b' && exec sleep 1000) 2> /dev/null > /dev/null & echo $!";
     let pid = guest.run(busy).good().stdout;
     let run = guest.run(&flash("sdb", "RIG0002")).bad();
-    drop(run.says("`umount /media/a b` failed: ").says("nothing was written"));
+    let says = "cannot unmount what is on the disk; close what is open there: `umount /media/a b` failed: ";
+    drop(run.says(says).says("nothing was written"));
     guest.run(&format!("kill {}", pid.trim())).good();
 
     guest.run(&format!("{} --no-eject", flash("sdb", "RIG0002"))).good();
@@ -144,7 +145,7 @@ fn sticks_that_fail() {
     guest.begin(&flash("sdb", "WRITE"));
     wait_for("some of it", || (written.content()[5 << 20] != 0).then_some(()));
     guest.pull(&written);
-    failed(&mut guest, &written, &image, "`/dev/sdb` is gone while it was written between byte ");
+    failed(&mut guest, &written, &image, "`/dev/sdb` is gone: it was written up to byte ");
 
     // Pulled out while it is read back. It is not asked for anything before that.
     guest.plug(&read, &Trouble::Slow { read: SLOW, write: 0 });
@@ -154,7 +155,7 @@ fn sticks_that_fail() {
     let before = guest.bytes_read(&read);
     wait_for("reading", || (guest.bytes_read(&read) > before).then_some(()));
     guest.pull(&read);
-    failed(&mut guest, &read, &image, "`/dev/sdb` is gone while it was read back between byte ");
+    failed(&mut guest, &read, &image, "`/dev/sdb` is gone: it was read back up to byte ");
 
     // A sector in the third block of four MiB.
     for (stick, io, what) in [(&worn, "write", "written"), (&unreadable, "read", "read back")] {
@@ -189,13 +190,18 @@ fn at_a_terminal() {
     let new = |serial| Stick::new(&sandbox, serial, 64);
     let (first, second, other) = (new("FIRST"), new("SECOND"), new("OTHER"));
     let mut guest = Guest::start(sandbox, &[]);
+    // Before the image is read, which takes minutes.
+    let run = guest.run("xtask flash sd.img").bad();
+    assert!(run.stderr.starts_with("error: there is no disk to write to: plug in a USB stick or an SD card"));
     guest.plug(&first, &Trouble::None);
     guest.has("sdb", 0);
     guest.plug(&second, &Trouble::Slow { read: 0, write: SLOW });
     guest.has("sdc", 0);
     let several = "Type the name of the one to overwrite (sdb, sdc):";
-    let run = guest.run("xtask flash sd.img").bad().says(several);
-    drop(run.says("Nobody can be asked without a terminal; say `--yes --device DEV --serial SERIAL`"));
+    let run = guest.run("xtask flash sd.img").bad();
+    drop(run.says(
+        "error: without a terminal nobody can type the disk's name; say `--yes --device DEV --serial SERIAL`; there are: sdb (QEMU QEMU HARDDISK, serial FIRST, 67 MB, usb), sdc (QEMU QEMU HARDDISK, serial SECOND, 67 MB, usb)",
+    ));
     guest.run("xtask flash sd.img --yes").bad().says("`--yes` needs `--device DEV` and `--serial SERIAL`");
     let run = guest.run("xtask flash sd.img -n").bad();
     drop(run.says("there are several disks; choose one with `--device`: /dev/sdb, /dev/sdc"));
@@ -214,7 +220,8 @@ fn at_a_terminal() {
     guest.plug(&other, &Trouble::None);
     guest.has("sdb", 0);
     guest.types("sdb\r");
-    ends(&mut guest, "nothing was written", 1);
+    let says = "`/dev/sdb` is another disk than the one that was confirmed: that one was taken out in between; nothing was written\r\n";
+    ends(&mut guest, says, 1);
 
     at_terminal(&mut guest, "--device sdc");
     guest.shows("to go on:");
