@@ -47,7 +47,7 @@ impl Device<'_> {
         let mut file = opened.map_err(|error| match errno(&error) {
             Errno::EBUSY => anyhow!("`{path}` is in use: a program has it open, or it is mounted where we cannot see it, as in a container; `sudo fuser -vm {path}` may say which"),
             Errno::EROFS => anyhow!("`{path}` is write-protected; is there a switch on it?"),
-            Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOMEDIUM => anyhow!("`{path}` is gone; was it pulled out?"),
+            Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOMEDIUM => anyhow!("`{path}` is gone, as if pulled out"),
             _ => anyhow!("cannot open `{path}`: {error}"),
         })?;
         let meta = file.metadata().with_context(|| format!("cannot look at `{path}`"))?;
@@ -115,7 +115,7 @@ impl Device<'_> {
             if len == 0 { String::new() } else { format!(" between byte {at} and {}", at + len as u64) };
         let gone = [Errno::ENODEV, Errno::ENXIO, Errno::ENOMEDIUM, Errno::ESHUTDOWN].contains(&errno(error));
         if gone || self.change().is_some() {
-            return anyhow!("`{path}` is gone: it was {what} up to byte {at}; was it pulled out?");
+            return anyhow!("`{path}` is gone, as if pulled out: it was {what} up to byte {at}");
         }
         match errno(error) {
             Errno::EIO => anyhow!(

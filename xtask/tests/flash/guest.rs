@@ -23,14 +23,14 @@ const MODULES: &str = "virtio virtio_ring virtio_pci_modern_dev virtio_pci_legac
     crc16 crc32c_generic libcrc32c crc32c-cryptoapi mbcache jbd2 ext4 scsi_common scsi_mod libata libahci ahci sd_mod \
     usb-common usbcore xhci-hcd xhci-pci usb-storage mmc_core cqhci sdhci sdhci-uhs2 sdhci-pci mmc_block";
 /// A hung guest ends in a failed test, a slow one does not.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 /// Between the parts of an answer, and behind it.
 const PART: char = '\u{1e}';
 const END: u8 = 4;
 
 pub(crate) struct Guest {
-    pub(crate) sandbox: Sandbox,
-    qemu: Child,
+    sandbox: Sandbox,
+    _qemu: Qemu,
     shell: UnixStream,
     control: BufReader<UnixStream>,
     /// What QEMU has said, and nobody wanted yet.
@@ -67,7 +67,7 @@ fn make(draft: &Utf8Path) {
     fs::copy(find(&packages, "busybox"), draft.join("busybox")).unwrap();
     fs::copy(draft.join("busybox"), initrd.join("bin/busybox")).unwrap();
     fs::copy(fixture("initrd.sh"), initrd.join("init")).unwrap();
-    cmd!(sh, "chmod 755 {initrd}/init").run().unwrap();
+    cmd!(sh, "chmod 755 {initrd}/init").quiet().run().unwrap();
     let busybox = draft.join("busybox");
     for (n, name) in MODULES.split_whitespace().enumerate() {
         let Some(file) = all(&packages, &format!("{name}.ko")).into_iter().next() else { continue };
@@ -86,19 +86,21 @@ fn fixture(name: &str) -> Utf8PathBuf {
     Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/usb-guest").join(name)
 }
 
+/// The program that writes, which is compiled when it is first used.
+fn companion() -> String {
+    let sh = Shell::new().unwrap();
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
+    let _here = sh.push_dir(env!("CARGO_MANIFEST_DIR"));
+    let build = cmd!(sh, "{cargo} build --quiet --locked --package xtask-disk --message-format=json");
+    let told = build.quiet().read().unwrap();
+    let mut lines = told.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+    lines.find_map(|it| Some(it["executable"].as_str()?.to_owned())).unwrap()
+}
+
 /// The disk that it runs from: our programs, the libraries that they need, and a workspace.
 fn root(dir: &Utf8Path, work: &Utf8Path, disk: &Utf8Path) {
     let sh = Shell::new().unwrap();
-    let (xtask, cargo) = (env!("CARGO_BIN_EXE_xtask"), std::env::var("CARGO").unwrap_or("cargo".to_owned()));
-    let manifest = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let build = "build --quiet --locked --package xtask-disk --message-format=json";
-    let build = build.split(' ').collect::<Vec<_>>();
-    let built = cmd!(sh, "{cargo} {build...} --manifest-path {manifest}").quiet().read().unwrap();
-    let companion = built.lines().find_map(|it| {
-        let line: Value = serde_json::from_str(it).unwrap();
-        Some(line["executable"].as_str()?.to_owned())
-    });
-    let companion = companion.unwrap();
+    let (xtask, companion) = (env!("CARGO_BIN_EXE_xtask"), companion());
     for it in ["bin", "dev", "media", "proc", "root", "run", "sys", "tmp"] {
         fs::create_dir_all(dir.join(it)).unwrap();
     }
@@ -137,7 +139,7 @@ impl Guest {
         );
         let mut command = Command::new("qemu-system-x86_64");
         command.args(line.split_whitespace()).args(more).args(["-append", "console=ttyS0 panic=-1 quiet"]);
-        let qemu = command.stdin(Stdio::null()).spawn().unwrap();
+        let qemu = Qemu(command.stdin(Stdio::null()).spawn().unwrap());
         let connect = |name: &str| {
             let stream = wait_for(name, || UnixStream::connect(dir.join(name)).ok());
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -147,7 +149,7 @@ impl Guest {
         terminal.set_nonblocking(true).unwrap();
         let control = BufReader::new(control);
         let mut guest =
-            Guest { sandbox, qemu, shell, control, heard: Vec::new(), terminal, seen: String::new() };
+            Guest { sandbox, _qemu: qemu, shell, control, heard: Vec::new(), terminal, seen: String::new() };
         guest.tell("qmp_capabilities", &json!({}));
         assert_eq!(guest.end().stdout, "ready");
         guest
@@ -169,13 +171,10 @@ impl Guest {
         let mut answer = Vec::new();
         let mut byte = [0];
         while byte[0] != END {
-            match self.shell.read(&mut byte) {
-                Ok(1..) => answer.push(byte[0]),
-                other => {
-                    let console = fs::read_to_string(self.sandbox.temp().join("console.log"));
-                    panic!("the guest does not answer ({other:?}); its console: {console:?}");
-                }
-            }
+            let read = self.shell.read(&mut byte);
+            let console = || fs::read_to_string(self.sandbox.temp().join("console.log"));
+            assert!(matches!(read, Ok(1)), "the guest does not answer ({read:?}): {:?}", console());
+            answer.push(byte[0]);
         }
         answer.pop();
         let answer = String::from_utf8(answer).unwrap();
@@ -282,10 +281,13 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+/// Its process; ended when it goes away.
+struct Qemu(Child);
+
+impl Drop for Qemu {
     fn drop(&mut self) {
-        drop(self.qemu.kill());
-        drop(self.qemu.wait());
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

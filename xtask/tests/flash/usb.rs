@@ -145,7 +145,7 @@ fn sticks_that_fail() {
     guest.begin(&flash("sdb", "WRITE"));
     wait_for("some of it", || (written.content()[5 << 20] != 0).then_some(()));
     guest.pull(&written);
-    failed(&mut guest, &written, &image, "`/dev/sdb` is gone: it was written up to byte ");
+    failed(&mut guest, &written, &image, "`/dev/sdb` is gone, as if pulled out: it was written up to byte ");
 
     // Pulled out while it is read back. It is not asked for anything before that.
     guest.plug(&read, &Trouble::Slow { read: SLOW, write: 0 });
@@ -155,7 +155,7 @@ fn sticks_that_fail() {
     let before = guest.bytes_read(&read);
     wait_for("reading", || (guest.bytes_read(&read) > before).then_some(()));
     guest.pull(&read);
-    failed(&mut guest, &read, &image, "`/dev/sdb` is gone: it was read back up to byte ");
+    failed(&mut guest, &read, &image, "`/dev/sdb` is gone, as if pulled out: it was read back up to byte ");
 
     // A sector in the third block of four MiB.
     for (stick, io, what) in [(&worn, "write", "written"), (&unreadable, "read", "read back")] {
@@ -222,6 +222,14 @@ fn at_a_terminal() {
     guest.types("sdb\r");
     let says = "`/dev/sdb` is another disk than the one that was confirmed: that one was taken out in between; nothing was written\r\n";
     ends(&mut guest, says, 1);
+
+    // Or nothing.
+    at_terminal(&mut guest, "--device sdb");
+    guest.shows("to go on:");
+    guest.pull(&other);
+    gone(&mut guest, "sdb");
+    guest.types("sdb\r");
+    ends(&mut guest, "`/dev/sdb` is gone, as if pulled out; nothing was written\r\n", 1);
 
     at_terminal(&mut guest, "--device sdc");
     guest.shows("to go on:");
