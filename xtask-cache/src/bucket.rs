@@ -74,8 +74,8 @@ impl Bucket {
                     Err(none) if access == Access::Read && none.kind != Kind::Expired => None,
                     Err(none) => return Err(none),
                 };
-                let client = Client::new(machine, patience, connections)?;
-                Place::S3(Box::new(S3::new(&address, identity, client, machine)))
+                let client = |base: &str| Client::new(base, machine, patience, connections);
+                Place::S3(Box::new(S3::new(&address, identity, machine, client)?))
             }
             Address::Http(_) if access == Access::Write => {
                 return Err(Failure::new(
@@ -84,7 +84,8 @@ impl Bucket {
                 ));
             }
             Address::Http(base) => {
-                Place::Web(Box::new(Web::new(base, Client::new(machine, patience, connections)?)))
+                let client = Client::new(&base, machine, patience, connections)?;
+                Place::Web(Box::new(Web::new(base, client)))
             }
             Address::File(dir) => Place::Directory(Directory::new(dir)),
         };

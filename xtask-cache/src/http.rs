@@ -143,11 +143,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// Certificates are those that are built in, or those of the file that `NIX_SSL_CERT_FILE` or `SSL_CERT_FILE`
-    /// names. Proxies are those of the environment.
-    pub fn new(machine: &Machine, patience: Patience, connections: usize) -> Result<Client, Failure> {
+    /// For the server of that URL. Certificates, where it needs any, are those that are built in, or those of the
+    /// file that `NIX_SSL_CERT_FILE` or `SSL_CERT_FILE` names. Proxies are those of the environment.
+    pub fn new(
+        url: &str,
+        machine: &Machine,
+        patience: Patience,
+        connections: usize,
+    ) -> Result<Client, Failure> {
         let mut tls = TlsConfig::builder();
-        if let Some(file) = machine.env("NIX_SSL_CERT_FILE").or(machine.env("SSL_CERT_FILE")) {
+        let file = machine.env("NIX_SSL_CERT_FILE").or(machine.env("SSL_CERT_FILE"));
+        if let Some(file) = file.filter(|_| url.starts_with("https:")) {
             tls = tls.root_certs(RootCerts::new_with_certs(&certificates(file)?));
         }
         let config = Agent::config_builder()

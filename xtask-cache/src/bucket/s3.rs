@@ -53,9 +53,9 @@ impl S3 {
     pub(super) fn new(
         address: &S3Address,
         identity: Option<Identity>,
-        client: Client,
         machine: &Machine,
-    ) -> S3 {
+        client: impl FnOnce(&str) -> Result<Client, Failure>,
+    ) -> Result<S3, Failure> {
         let bucket = address.bucket.clone();
         let region = address.region.as_deref();
         let region = region.or(machine.env("AWS_REGION")).or(machine.env("AWS_DEFAULT_REGION"));
@@ -74,7 +74,7 @@ impl S3 {
         // As the client will say it: without the port that is usual.
         let usual = if base.starts_with("https:") { ":443" } else { ":80" };
         let host = host.strip_suffix(usual).unwrap_or(host).to_owned();
-        S3 { client, bucket, region, base, host, root, identity, now: machine.now }
+        Ok(S3 { client: client(&base)?, bucket, region, base, host, root, identity, now: machine.now })
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
