@@ -163,20 +163,21 @@ impl Bucket {
     }
 
     /// Files whose keys begin so, a page at a time, in the order of their keys; `flat` leaves out those in
-    /// directories below. `more` says whether to go on.
+    /// directories below. `more` says whether to go on; that the list was read to its end is told.
     pub fn list(
         &self,
         prefix: &str,
         flat: bool,
         more: &mut dyn FnMut(Vec<Entry>) -> bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         match &self.place {
             Place::S3(it) => {
                 let mut next = None;
                 loop {
                     let page = it.page(prefix, flat, next.as_deref())?;
-                    if !more(page.entries) || page.next.is_none() {
-                        return Ok(());
+                    let go_on = more(page.entries);
+                    if page.next.is_none() || !go_on {
+                        return Ok(page.next.is_none());
                     }
                     next = page.next;
                 }
@@ -189,7 +190,7 @@ impl Bucket {
                 let mut entries = it.list(prefix)?;
                 entries.retain(|it| !flat || !it.key[prefix.len()..].contains('/'));
                 more(entries);
-                Ok(())
+                Ok(true)
             }
         }
     }

@@ -1,6 +1,8 @@
 //! HTTP that does not give up at the first difficulty: retries with growing pauses and some chance in them, respect
 //! for `Retry-After`, and an end to waiting for who says nothing.
 
+mod names;
+
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::Utf8Path;
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, SendBody};
 
+use self::names::Names;
 use crate::calendar;
 use crate::failure::{Failure, Kind};
 use crate::hash::Sha256;
@@ -168,7 +172,7 @@ impl Client {
             .timeout_per_write(Some(patience.stall))
             .build();
         Ok(Client {
-            agent: Agent::new_with_config(config),
+            agent: Agent::with_parts(config, DefaultConnector::new(), Names::default()),
             patience,
             machine: machine.clone(),
             not_before: Mutex::new(Instant::now()),

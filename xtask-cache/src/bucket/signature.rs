@@ -70,7 +70,11 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 pub(super) fn encode(text: &str, keep_slash: bool) -> String {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it) || (keep_slash && it == b'/');
     text.bytes().fold(String::with_capacity(text.len()), |mut res, it| {
-        if plain(it) { res.push(char::from(it)) } else { res.push_str(&format!("%{it:02X}")) }
+        if plain(it) {
+            res.push(char::from(it))
+        } else {
+            res.push_str(&format!("%{it:02X}"))
+        }
         res
     })
 }

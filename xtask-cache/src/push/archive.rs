@@ -129,7 +129,12 @@ impl Packer {
 
 impl Source<'_> {
     /// Whether what was read is what Nix has recorded.
-    fn check<T>(&self, read: io::Result<T>, over: bool, found: &dyn Fn() -> (Sha256, u64)) -> Result<T, Trouble> {
+    fn check<T>(
+        &self,
+        read: io::Result<T>,
+        over: bool,
+        found: &dyn Fn() -> (Sha256, u64),
+    ) -> Result<T, Trouble> {
         if over {
             return Err(self.damaged("it is longer"));
         }
