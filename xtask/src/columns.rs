@@ -115,7 +115,7 @@ pub fn fold(text: &str, columns: usize) -> String {
 /// What is not taken apart: words, and commands, which stand in backticks.
 fn words(text: &str) -> Vec<&str> {
     let mut quoted = false;
-    let balanced = text.matches('`').count() % 2 == 0;
+    let balanced = text.matches('`').count().is_multiple_of(2);
     let split = |it: char| {
         quoted ^= it == '`';
         it == ' ' && !(quoted && balanced)
@@ -212,16 +212,24 @@ mod tests {
             want.assert_eq(&format!("{}\n", fold(text, columns)))
         };
         let doctor = "Nix\n  ok    version  Nix 2.26.3 at /nix/bin/nix (our own)";
-        check(doctor, 40, expect![[r#"
+        check(
+            doctor,
+            40,
+            expect![[r#"
             Nix
               ok    version  Nix 2.26.3 at
                              /nix/bin/nix (our own)
-        "#]]);
-        check(doctor, 30, expect![[r#"
+        "#]],
+        );
+        check(
+            doctor,
+            30,
+            expect![[r#"
             Nix
               ok    version  Nix 2.26.3 at
                 /nix/bin/nix (our own)
-        "#]]);
+        "#]],
+        );
         check(
             "error: there is no cache: set `cache.push` in xtask.toml, or say `--cache URL`",
             40,
@@ -231,10 +239,14 @@ mod tests {
                 `--cache URL`
             "#]],
         );
-        check("  > a line of a log that is longer than\n+ that", 20, expect![[r#"
+        check(
+            "  > a line of a log that is longer than\n+ that",
+            20,
+            expect![[r#"
               > a line of a log that is longer than
             + that
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
