@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use crate::builders::Machine;
-use crate::builders::probe::{Probe, State};
+use crate::builders::probe::{Probe, RIGHTS, State};
 use crate::context::Context;
 
 /// Of ssh, for every connection that Nix makes for us: no prompts, and no waiting for ever for a link that is cut.
@@ -16,18 +16,16 @@ pub fn make_ssh_impatient(cx: &mut Context) {
     cx.host.env.insert(OsString::from("NIX_SSHOPTS"), OsString::from(format!("{own}{SSH_OPTIONS}")));
 }
 
-/// Tries a builder.
+/// Whether Nix can build there, from what was found when it was tried.
 ///
 /// # Errors
-/// Why Nix cannot build there, in the words of ssh or of Nix.
-pub fn answers(cx: &mut Context, machine: &Machine) -> Result<(), String> {
-    cx.ui.status(&format!("asking {} whether it is there", machine.name));
-    let probe = Probe::of(cx, machine).map_err(|it| format!("cannot be asked: {it:#}"))?;
+/// Why not, in the words of ssh or of Nix.
+pub fn answers(cx: &Context, machine: &Machine, probe: &Probe) -> Result<(), String> {
     let Some(bad) = probe.checks.iter().find(|it| it.state == State::Fail) else { return Ok(()) };
     // The daemon, which is root, connects; who may not become root cannot know what becomes of that.
-    if bad.found.starts_with("sudo: ") {
+    if bad.step == RIGHTS {
         let (name, why) = (&machine.name, &bad.found);
-        cx.ui.warning(&format!("{name} was not tried, because that takes root ({why}); Nix will try it"));
+        cx.ui.warning(&format!("{name} was not tried ({why}); Nix will try it"));
         return Ok(());
     }
     let what = if probe.no_way().is_some() { "does not answer" } else { "is not fit" };

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
 use super::build::Build;
+use super::builder;
 use crate::aleph::device::Device;
 use crate::aleph::output::{Output, Wanted};
 use crate::aleph::place::{self, Place};
@@ -12,6 +13,7 @@ use crate::aleph::product::{Image, Manifest, image_in};
 use crate::aleph::this_machine::ThisMachine;
 use crate::aleph::work::Work;
 use crate::aleph::{configuration, probe, room};
+use crate::builders::Machine;
 use crate::context::Context;
 use crate::outcome::{self, Outcome};
 use crate::plan::{self, Settings, Step};
@@ -163,7 +165,11 @@ impl BuildAleph {
         }
         let here = ThisMachine::of(cx, settings)?;
         let machines = here.machines(cx);
-        let mut asked = |machine: &_| probe::answers(cx, machine);
+        let mut asked = |machine: &Machine| {
+            cx.ui.status(&format!("asking {} whether it is there", machine.name));
+            let found = builder::probe(cx, machine).map_err(|it| format!("cannot be asked: {it:#}"))?;
+            probe::answers(cx, machine, &found)
+        };
         let decision = place::decide(&work.needs, &here, &machines, &mut asked);
         if cx.interrupt.signal().is_some() {
             bail!("interrupted");
