@@ -13,7 +13,7 @@ fn of(machine: &Machine, facts: &Facts, name: &str) -> Vec<String> {
     all.map(|it| machine.plain(&format!("{} {} -> {}", it.state.name(), it.found, it.cure))).collect()
 }
 
-fn check(machine: &Machine, facts: &Facts, name: &str, want: &str) {
+pub(super) fn check(machine: &Machine, facts: &Facts, name: &str, want: &str) {
     let found = of(machine, facts, name);
     assert!(found.iter().any(|it| it.starts_with(want)), "{name}: {want}\n{found:#?}");
     let bad = |it: &&super::Check| it.name == name && matches!(it.state, State::Warn | State::Fail);
@@ -211,100 +211,6 @@ fn what_xtask_itself_keeps() {
         "roots",
         "warn links that lead nowhere: 1 of 1 -> rm -r /work/target/xtask/roots",
     );
-}
-
-/// ssh and the Nix behind it, as scripts: what the way to a builder can end with, apart from each other.
-#[test]
-fn builders_and_the_steps_to_them() {
-    let machine = Machine::determinate();
-    machine.put("/key", "x");
-    machine.put("/etc/nix/machines", "ssh-ng://b x86_64-linux /key 1 1 - - AAAA\n");
-    let answer = "time=1\nsystem=x86_64-linux\nsystem-features=kvm\n";
-    let fails = |line: &str| format!("echo '{line}' >&2; exit 255");
-    let info = |trusted: &str| {
-        format!("echo '{{\"url\":\"ssh-ng://b\",\"version\":\"2.34.8\",\"trusted\":{trusted}}}'")
-    };
-    let good = format!("echo '{}'", answer.replace("time=1\n", ""));
-    for (ssh, nix, want) in [
-        (good.clone(), info("true"), "pass ssh-ng://b for x86_64-linux: Nix 2.34.8 answers, in "),
-        (
-            fails("ssh: connect to host b port 22: Connection refused"),
-            fails("no"),
-            "warn ssh-ng://b for x86_64-linux: ssh: cannot be reached: ",
-        ),
-        (
-            fails("ssh: Could not resolve hostname b: Name or service not known"),
-            fails("no"),
-            "warn ssh-ng://b for x86_64-linux: ssh: cannot be reached: ",
-        ),
-        (
-            fails("u@b: Permission denied (publickey)."),
-            fails("no"),
-            "fail ssh-ng://b for x86_64-linux: ssh: refuses the key: ",
-        ),
-        (
-            fails("Host key verification failed."),
-            fails("no"),
-            "fail ssh-ng://b for x86_64-linux: ssh: its host key is not known: ",
-        ),
-        (
-            fails("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!"),
-            fails("no"),
-            "fail ssh-ng://b for x86_64-linux: ssh: its host key has changed: ",
-        ),
-        (
-            good.clone(),
-            fails("bash: line 1: nix-daemon: command not found"),
-            "fail ssh-ng://b for x86_64-linux: Nix: ",
-        ),
-        (good.clone(), info("false"), "fail ssh-ng://b for x86_64-linux: trust: "),
-        (
-            good.replace("system=x86_64", "system=riscv64"),
-            info("true"),
-            "fail ssh-ng://b for x86_64-linux: systems: ",
-        ),
-        (
-            answer.lines().map(|it| format!("echo '{it}';")).collect(),
-            info("true"),
-            "warn ssh-ng://b for x86_64-linux: clock: ",
-        ),
-        (fails("This account is for Nix only"), info("true"), "pass ssh-ng://b for x86_64-linux: "),
-        (
-            "exec /bin/sleep 60".to_owned(),
-            "exec /bin/sleep 60".to_owned(),
-            "warn ssh-ng://b for x86_64-linux: ssh: ",
-        ),
-    ] {
-        machine.program("ssh", &ssh);
-        machine.program("over-ssh", &nix);
-        check(&machine, &machine.facts(), "machine", want);
-    }
-    machine.program("ssh", &good);
-    machine.program("over-ssh", &info("true"));
-    machine.put("/etc/nix/machines", "ssh-ng://b x86_64-linux /key\n");
-    check(
-        &machine,
-        &machine.facts(),
-        "machine",
-        "warn ssh-ng://b for x86_64-linux: its host key is not pinned -> cargo xtask setup builder",
-    );
-    // Those who have no rights are not told that it is broken.
-    let mut facts = machine.facts();
-    let probe = facts.probes[0].as_mut().unwrap().as_mut().unwrap();
-    probe.checks = vec![crate::builders::probe::Check {
-        step: crate::builders::probe::RIGHTS,
-        state: crate::builders::probe::State::Fail,
-        found: "sudo: a password is required".to_owned(),
-        cure: Some("`sudo -v`".to_owned()),
-    }];
-    check(
-        &machine,
-        &facts,
-        "machine",
-        "skipped ssh-ng://b for x86_64-linux: sudo: a password is required -> `sudo -v`",
-    );
-    machine.put("/etc/nix/machines", "/local x86_64-linux\n");
-    check(&machine, &machine.facts(), "machine", "skipped /local for x86_64-linux: only ssh can be asked");
 }
 
 /// Where the file is written by a configuration, the cure is a module.
