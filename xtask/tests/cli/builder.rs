@@ -134,6 +134,18 @@ fn doctor(sandbox: &Sandbox, what: &str) {
 }
 
 #[test]
+fn a_machine_without_builders() {
+    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]);
+    let run = sandbox.run("builder list").good().says("Nix has no builders besides this machine");
+    assert!(!run.stderr.contains("does not exist"), "the default file need not be there: {}", run.text());
+    let run = sandbox.run("builder explain --system riscv64-linux").bad().says("can be done nowhere");
+    assert!(!run.stderr.contains("cannot be read"), "{}", run.text());
+    // A file that somebody names must be there.
+    let sandbox = sandbox.env("NIX_CONFIG", "builders = @/no/such/file");
+    sandbox.run("builder list").bad().says("`/no/such/file` does not exist");
+}
+
+#[test]
 fn keys_that_do_not_fit() {
     if lacks("ssh") || lacks("sshd") {
         return;

@@ -166,7 +166,7 @@ fn orbctl(cx: &mut Context, words: &[&str]) -> anyhow::Result<String> {
 }
 
 fn disk(cx: &mut Context) -> anyhow::Result<Report> {
-    let before = facts(cx);
+    let before = facts_with_nix(cx)?;
     if before.is_private() {
         bail!("our own Nix builds beside its store, or where TMPDIR says: set TMPDIR to a directory on disk");
     }
