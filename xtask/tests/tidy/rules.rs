@@ -114,6 +114,7 @@ pub(crate) const SPELL_OPTIONS: &[(&str, &str)] = &[
     ("rules/", "tells users what to type"),
     ("ci/", "types our own `build`"),
     ("plan/", "is a part of plan"),
+    ("tasks/setup/builder.rs", "types nixos-rebuild's, for another machine"),
     ("inventory.rs", "knows the one option that changes no answer"),
 ];
 
