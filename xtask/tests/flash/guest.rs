@@ -87,7 +87,7 @@ fn fixture(name: &str) -> Utf8PathBuf {
 }
 
 /// The program that writes, which is compiled when it is first used.
-fn companion() -> String {
+pub(crate) fn companion() -> String {
     let sh = Shell::new().unwrap();
     let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
     let _here = sh.push_dir(env!("CARGO_MANIFEST_DIR"));
