@@ -118,7 +118,7 @@ pub fn fold(text: &str, columns: usize) -> String {
 /// What is not taken apart: words, and commands, which stand in backticks.
 fn words(text: &str) -> Vec<&str> {
     let mut quoted = false;
-    let balanced = text.matches('`').count() % 2 == 0;
+    let balanced = text.matches('`').count().is_multiple_of(2);
     let split = |it: char| {
         quoted ^= it == '`';
         it == ' ' && !(quoted && balanced)
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn long_lines_go_on_below_their_last_column() {
         let check = |text: &str, columns, want: expect_test::Expect| {
-            want.assert_eq(&format!("{}\n", fold(text, columns)))
+            want.assert_eq(&format!("{}\n", fold(text, columns)));
         };
         let doctor = "Nix\n  ok    version  Nix 2.26.3 at /nix/bin/nix (our own)";
         check(
