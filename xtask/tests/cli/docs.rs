@@ -62,7 +62,14 @@ fn stale_files_are_told_and_repaired() {
         let verb = verb.split(' ').next().unwrap();
         if verb != "help" {
             assert!(reference.contains(&format!("\n## `{verb}`\n")), "{verb}");
-            assert!(sandbox.root().join(format!("docs/man/cargo-xtask-{verb}.1")).exists(), "{verb}");
+            let page = sandbox.read(&format!("docs/man/cargo-xtask-{verb}.1"));
+            let dashed = verb.replace('-', "\\-");
+            for part in [
+                format!(".SH NAME\ncargo\\-xtask\\-{dashed} \\- "),
+                format!(".SH SYNOPSIS\ncargo xtask {dashed} "),
+            ] {
+                assert!(page.contains(&part), "{part}:\n{page}");
+            }
         }
     }
     std::fs::write(sandbox.root().join("docs/reference.md"), reference.replace("## `run`", "## `ran`"))
