@@ -79,6 +79,8 @@ mod run;
 mod screen;
 #[path = "cli/setup.rs"]
 mod setup;
+#[path = "cli/setup_builder.rs"]
+mod setup_builder;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]
