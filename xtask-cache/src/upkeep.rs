@@ -117,7 +117,7 @@ impl Upkeep<'_> {
         Ok((true, json!({"dropped": job.paths.len()})))
     }
 
-    /// What would be deleted, or was: `kept`, `paths`, `archives`, `size`.
+    /// What would be deleted, or was: `kept`, `paths`, `archives`, `back`, `size`.
     ///
     /// # Errors
     /// When the cache cannot be asked, or refuses.
@@ -129,9 +129,9 @@ impl Upkeep<'_> {
             younger_than: Duration::from_hours(24) * job.keep_days,
             now: (self.machine.now)(),
         };
-        let plan = prune::plan(&cache, &keep, job.jobs, &self.looked())?;
+        let mut plan = prune::plan(&cache, &keep, job.jobs, &self.looked())?;
         if job.delete {
-            prune::sweep(&cache, &plan, job.jobs, &self.looked())?;
+            prune::sweep(&cache, &mut plan, job.jobs, &self.looked())?;
         }
         let mut json = serde_json::to_value(&plan)?;
         json["size"] = plan.size().into();

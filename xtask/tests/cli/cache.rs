@@ -80,6 +80,24 @@ fn what_was_pushed_to_s3_is_substituted_with_only_the_public_key() {
 }
 
 #[test]
+fn the_page_of_timings_has_what_was_uploaded() {
+    let (sandbox, _) = lab();
+    let cache = sandbox.temp().join("cache");
+    let sandbox = with_cache(sandbox, &format!("file://{cache}"));
+    sandbox.run("build").good();
+    let run = sandbox.run("cache push --timings --json").good();
+    let told = run.json()["timings"].clone();
+    let timings = fs::read_to_string(sandbox.root().join(told["json"].as_str().unwrap())).unwrap();
+    let timings: serde_json::Value = serde_json::from_str(&timings).unwrap();
+    assert_eq!((&timings["target"], &timings["counts"]["uploaded"]), (&"cache push".into(), &2.into()));
+    assert_eq!(timings["bytes"]["uploaded"], 312, "{timings:#}");
+    let page = fs::read_to_string(sandbox.root().join(told["html"].as_str().unwrap())).unwrap();
+    assert!(page.contains("\"upload\""), "the page does not say that it was uploaded");
+    // Who asks for no page gets none.
+    assert_eq!(sandbox.run("cache push --json").good().json()["timings"], serde_json::Value::Null);
+}
+
+#[test]
 fn build_and_push_in_one() {
     let (sandbox, _) = lab();
     let dir = sandbox.temp().join("cache");
