@@ -1,6 +1,6 @@
 //! What `cargo xtask` tells this program to do, and what it is told: JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,9 @@ pub struct VerifyJob {
 pub struct DropJob {
     pub cache: String,
     pub paths: Vec<String>,
+    /// Those of the paths whose archives are bad, and go as well: a push leaves alone what has the right name and size.
+    #[serde(default)]
+    pub archives: BTreeSet<String>,
 }
 
 /// Deletes what nobody needs.

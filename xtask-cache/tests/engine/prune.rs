@@ -12,7 +12,7 @@ use xtask_cache::machine::Machine;
 use xtask_cache::prune;
 
 use crate::support::proxy::{self, Faults};
-use crate::support::{Lab, Pushed, Server, store_path};
+use crate::support::{Lab, Pushed, Server, noise, store_path};
 
 impl Lab {
     /// What is in the bucket was written long ago.
@@ -137,8 +137,8 @@ fn a_prune_in_the_middle_of_a_push() {
     lab.many(40);
     lab.push().good();
     lab.age();
-    for n in 40..400 {
-        lab.path(n, &[n % 40, n - 1], format!("new {n}").as_bytes());
+    for n in 40..140 {
+        lab.path(n, &[n % 40], format!("new {n}").as_bytes());
     }
     let before = lab.archives().len();
     let faults = Arc::new(Faults { slow: AtomicU64::new(3), ..Faults::default() });
@@ -147,9 +147,27 @@ fn a_prune_in_the_middle_of_a_push() {
     while lab.archives().len() == before {
         std::thread::sleep(Duration::from_millis(1));
     }
+    faults.slow.store(300, Ordering::Relaxed);
     lab.prune(&lab.address, &[], true).good();
     faults.slow.store(0, Ordering::Relaxed);
     let pushed = Pushed::of(push.wait_with_output().unwrap()).good();
     assert!(pushed.talk.contains("have been deleted from the cache since we began"), "{}", pushed.talk);
+    lab.complete();
+}
+
+/// It has the right name and the right size, and the wrong content.
+#[test]
+fn a_large_archive_that_has_rotted_is_sent_again() {
+    let mut lab = Lab::new();
+    let path = lab.path(0, &[], &noise(3 << 20));
+    lab.push().good();
+    let file = lab.archives().into_keys().next().unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(lab.holes().len(), 1);
+    let job = json!({"cache": lab.url_at(&lab.address), "paths": [path], "archives": [path]});
+    Pushed::of(lab.verb("drop", &[], &job).output().unwrap()).good();
+    assert_eq!(lab.push().good().pushed(), 1);
     lab.complete();
 }
