@@ -283,10 +283,6 @@ fn aws(github: &GithubSettings, minutes: u32) -> Yaml {
         }
         (role, _) => (role.clone().unwrap_or_default(), script.to_owned()),
     };
-    let env = map([
-        ("ROLE", role.into()),
-        ("AWS_REGION", region.into()),
-        ("SECONDS_OF_JOB", seconds.into()),
-    ]);
+    let env = map([("ROLE", role.into()), ("AWS_REGION", region.into()), ("SECONDS_OF_JOB", seconds.into())]);
     map([("name", "Take the role in AWS".into()), ("env", env), ("run", script.into())])
 }
