@@ -13,7 +13,11 @@ pub struct PushJob {
     /// Caches that readers have besides: what they serve is left out.
     pub upstream: Vec<String>,
     /// The signing key.
-    pub key_file: Utf8PathBuf,
+    #[serde(default)]
+    pub key_file: Option<Utf8PathBuf>,
+    /// The variable that has the signing key itself, instead of a file.
+    #[serde(default)]
+    pub key_variable: Option<String>,
     /// Of zstd: 1 to 19.
     pub level: i32,
     /// Requests at once.

@@ -11,6 +11,9 @@ use camino::Utf8Path;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
+use crate::job::PushJob;
+use crate::machine::Machine;
+
 /// What is trusted: a name and 32 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
@@ -61,6 +64,18 @@ impl fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
+    /// The key of a job: in a file, or in a variable, as services of CI give secrets.
+    pub fn of(job: &PushJob, machine: &Machine) -> anyhow::Result<SecretKey> {
+        match (&job.key_file, &job.key_variable) {
+            (Some(file), _) => SecretKey::read(file),
+            // The text is not repeated.
+            (None, Some(name)) => machine.env(name).and_then(SecretKey::parse).with_context(|| {
+                format!("`{name}` holds no signing key: that is `NAME:` and 64 bytes of base64")
+            }),
+            (None, None) => bail!("nobody says which key signs"),
+        }
+    }
+
     /// Reads a key file. Others than its owner must not be able to.
     pub fn read(file: &Utf8Path) -> anyhow::Result<SecretKey> {
         let meta = file.metadata().with_context(|| {

@@ -40,7 +40,7 @@ pub fn push(
     patience: Patience,
     tell: &mut dyn FnMut(Event),
 ) -> anyhow::Result<Summary> {
-    let key = SecretKey::read(&job.key_file)?;
+    let key = SecretKey::of(job, machine)?;
     for path in job.paths.keys() {
         anyhow::ensure!(
             hash_part(path).is_some(),

@@ -16,6 +16,8 @@ use crate::plan::{Settings, Step};
 
 /// Says where the signing key is, before the manifest does.
 pub const KEY_VARIABLE: &str = "XTASK_CACHE_KEY_FILE";
+/// Has the signing key itself: how a service of CI gives a secret.
+pub const KEY_ITSELF: &str = "XTASK_CACHE_KEY";
 /// Requests at once. On S3 most of the time is waiting.
 pub const JOBS: usize = 16;
 
@@ -23,8 +25,16 @@ pub const JOBS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Destination {
     pub url: String,
-    pub key_file: Utf8PathBuf,
+    pub key: KeySource,
     pub jobs: usize,
+}
+
+/// Where the signing key is. Its text is never ours to hold: `xtask-cache` reads it.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    File(Utf8PathBuf),
+    /// In the variable of this name.
+    Variable(&'static str),
 }
 
 impl Destination {
@@ -37,18 +47,20 @@ impl Destination {
         let url = to.or(settings.push.as_deref()).context(
             "there is no cache to push to: set `cache.push` in xtask.toml, such as \"s3://BUCKET?region=REGION\", or say `--to URL`",
         )?;
-        let key_file = if let Some(file) = cx.host.env(KEY_VARIABLE) {
-            cx.host.cwd.join(file)
+        let key = if let Some(file) = cx.host.env(KEY_VARIABLE) {
+            KeySource::File(cx.host.cwd.join(file))
+        } else if cx.host.env(KEY_ITSELF).is_some() {
+            KeySource::Variable(KEY_ITSELF)
         } else {
             let file = settings.key_file.as_deref().with_context(|| {
                 format!(
-                    "no key signs what is pushed: set `cache.key-file` in xtask.toml, or {KEY_VARIABLE}; \
+                    "no key signs what is pushed: set `cache.key-file` in xtask.toml, {KEY_VARIABLE} or {KEY_ITSELF}; \
                      `cargo xtask cache keygen NAME` makes one"
                 )
             })?;
-            in_home(cx, file)?
+            KeySource::File(in_home(cx, file)?)
         };
-        Ok(Destination { url: url.to_owned(), key_file, jobs: jobs.unwrap_or(JOBS) })
+        Ok(Destination { url: url.to_owned(), key, jobs: jobs.unwrap_or(JOBS) })
     }
 
     /// The job for `xtask-cache push`.
@@ -61,10 +73,15 @@ impl Destination {
             Some(dir) => in_home(cx, dir)?,
             None => cx.state().join("cache-staging"),
         };
+        let (key_file, key_variable) = match &self.key {
+            KeySource::File(file) => (Some(file), None),
+            KeySource::Variable(name) => (None, Some(name)),
+        };
         Ok(json!({
             "to": self.url,
             "upstream": settings.upstream,
-            "key_file": self.key_file,
+            "key_file": key_file,
+            "key_variable": key_variable,
             "level": settings.compression_level,
             "jobs": self.jobs,
             "staging": {"dir": staging, "size": u64::from(settings.staging_size) * 1_000_000},

@@ -93,7 +93,26 @@ impl Tool {
         self.run_with(cx, args, &[], None, &mut || ())
     }
 
-    /// The same with something to read on its stdin; it is stopped when it says nothing on stderr for so long. `stopping`
+    /// Runs it in a directory, and shows each line that it says on stderr as it says it.
+    ///
+    /// # Errors
+    /// As [`Tool::run`].
+    pub fn run_aloud(&self, cx: &mut Context, dir: &Utf8Path, args: &[String]) -> anyhow::Result<Done> {
+        let (program, args) = self.words(cx, args)?;
+        cx.ui.command(&CommandLine(program.as_str(), &args));
+        let command = Command { program: &program, args: &args, dir, env: &cx.host.env, input: &[] };
+        let mut talk = Vec::new();
+        let ui = &cx.ui;
+        let exit = process::run(&command, &cx.interrupt, &mut |event| {
+            let Event::Plain(line) = event else { return };
+            ui.mark(line);
+            talk.push(line.clone());
+        })
+        .with_context(|| format!("cannot run {}", self.name))?;
+        Ok(Done { exit, talk })
+    }
+
+    /// As [`Tool::run`], with something to read on its stdin; it is stopped when it says nothing on stderr for so long. `stopping`
     /// is called when it is, to end those who would keep its output open.
     ///
     /// # Errors

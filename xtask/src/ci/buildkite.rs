@@ -32,10 +32,11 @@ fn step(settings: &CiSettings, job: &Job) -> Yaml {
         Some(matrix) => {
             let changed = if matrix.changed { " --changed-since" } else { "" };
             let cached = if matrix.skip_cached { " --skip-cached" } else { "" };
-            // A pipe has the exit code of its end: a failed choice must not upload nothing.
+            // A pipe has the exit code of its end: a failed choice must not upload nothing. Nor is a pipeline without
+            // steps uploaded, which Buildkite has refused.
             format!(
                 "mkdir -p target\ncargo xtask -q ci matrix{changed}{cached} --format buildkite > target/matrix.json\n\
-                 buildkite-agent pipeline upload target/matrix.json"
+                 if grep -q '\"command\"' target/matrix.json; then buildkite-agent pipeline upload target/matrix.json; fi"
             )
         }
     };

@@ -219,7 +219,7 @@ fn run_steps(settings: &CiSettings, job: &Job, run: &str, named: bool) -> Yaml {
         steps.push(map([("uses", uses(action))]));
     }
     if job.aws {
-        steps.push(aws(github));
+        steps.push(aws(github, job.timeout));
     }
     let mut step = vec![("run", Yaml::from(run))];
     if named {
@@ -260,20 +260,29 @@ fn checkout(github: &GithubSettings, history: bool) -> Vec<Yaml> {
     vec![map([("name", "Check out".into()), ("env", env), ("run", script.into())])]
 }
 
-/// Takes a role in AWS for an hour: GitHub vouches for the job, no key is stored anywhere.
-fn aws(github: &GithubSettings) -> Yaml {
+/// Takes a role in AWS for as long as the job may take: GitHub vouches for the job, no key is stored anywhere.
+fn aws(github: &GithubSettings, minutes: u32) -> Yaml {
+    // AWS takes no less and no more.
+    let seconds = minutes.saturating_mul(60).clamp(900, 43_200);
     let script = "token=$(curl --fail --silent --show-error --retry 3 -H \"Authorization: bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \\\n  \
          \"$ACTIONS_ID_TOKEN_REQUEST_URL&audience=sts.amazonaws.com\" | jq -r .value)\n\
          echo \"::add-mask::$token\"\n\
          aws sts assume-role-with-web-identity --role-arn \"$ROLE\" --role-session-name \"ci-$GITHUB_RUN_ID\" \\\n  \
-         --web-identity-token \"$token\" --output json > \"$RUNNER_TEMP/role\"\n\
+         --duration-seconds \"$SECONDS_OF_JOB\" --web-identity-token \"$token\" --output json > \"$RUNNER_TEMP/role\"\n\
          for name in AccessKeyId:AWS_ACCESS_KEY_ID SecretAccessKey:AWS_SECRET_ACCESS_KEY SessionToken:AWS_SESSION_TOKEN; do\n  \
          value=$(jq -r \".Credentials.${name%%:*}\" \"$RUNNER_TEMP/role\")\n  \
          echo \"::add-mask::$value\"\n  \
          echo \"${name##*:}=$value\" >> \"$GITHUB_ENV\"\n\
          done\n\
          rm \"$RUNNER_TEMP/role\"\n";
-    let text = |it: &Option<String>| Yaml::Text(it.clone().unwrap_or_default());
-    let env = map([("ROLE", text(&github.aws_role)), ("AWS_REGION", text(&github.aws_region))]);
+    let region = github.aws_region.clone().unwrap_or_default();
+    let (role, script) = match (&github.aws_role, &github.aws_role_variable) {
+        (None, Some(name)) => {
+            let unset = format!("set the variable {name} of this repository to the ARN of the role");
+            (format!("${{{{ vars.{name} }}}}"), format!(": \"${{ROLE:?{unset}}}\"\n{script}"))
+        }
+        (role, _) => (role.clone().unwrap_or_default(), script.to_owned()),
+    };
+    let env = map([("ROLE", role.into()), ("AWS_REGION", region.into()), ("SECONDS_OF_JOB", seconds.into())]);
     map([("name", "Take the role in AWS".into()), ("env", env), ("run", script.into())])
 }

@@ -19,11 +19,17 @@ pub fn places(message: &str, known: &dyn Fn(&str) -> Option<String>) -> Vec<(Pla
     let mut res: Vec<(Place, String)> = Vec::new();
     let mut before = "";
     for line in message.lines().map(str::trim) {
+        // rustc says what, then where; of what is only a warning nobody is told that it failed.
+        let below = line.starts_with("-->");
+        if below && !before.starts_with("error") {
+            before = line;
+            continue;
+        }
         for word in line.split(|it: char| it.is_whitespace() || "()'\"`,«»".contains(it)) {
             let Some(place) = place(word, known) else { continue };
             if res.len() < MOST && !res.iter().any(|it| it.0 == place) {
                 // Nix says what first, and then where.
-                let what = if line.starts_with("at ") { before } else { line };
+                let what = if below || line.starts_with("at ") { before } else { line };
                 res.push((place, what.to_owned()));
             }
         }
@@ -63,6 +69,16 @@ mod tests {
             [
                 "Place { file: \"flake.nix\", line: 3, column: Some(5) } undefined variable 'x'",
                 "Place { file: \"a/b.nix\", line: 7, column: None } b /work/a/b.nix:7: c",
+            ]
+        );
+        assert_eq!(
+            told(
+                "warning: a\n  --> flake.nix:1:2\nerror[E0308]: types\n  --> a/b.nix:3:4\n   |\nDiff in /work/flake.nix:5:\nthread 'x' panicked at flake.nix:7:8:"
+            ),
+            [
+                "Place { file: \"a/b.nix\", line: 3, column: Some(4) } error[E0308]: types",
+                "Place { file: \"flake.nix\", line: 5, column: None } Diff in /work/flake.nix:5:",
+                "Place { file: \"flake.nix\", line: 7, column: Some(8) } thread 'x' panicked at flake.nix:7:8:",
             ]
         );
         assert_eq!(told("at other.nix:1:1, https://x.y:80/flake.nix, 12:30:00, flake.nix"), [""; 0]);

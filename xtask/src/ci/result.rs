@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use crate::report::{Table, count, seconds};
+use crate::workspace::Job;
 
 /// One job, run or not.
 #[derive(Debug, Clone)]
@@ -29,6 +30,24 @@ pub enum Outcome {
 }
 
 impl JobResult {
+    /// One that was run, and nothing was wrong.
+    #[must_use]
+    pub fn good(job: &Job) -> JobResult {
+        JobResult {
+            job: job.name.clone(),
+            outcome: Outcome::Good,
+            time: Duration::ZERO,
+            hint: None,
+            places: Vec::new(),
+        }
+    }
+
+    /// One that was not run, and why.
+    #[must_use]
+    pub fn skipped(job: &Job, why: String) -> JobResult {
+        JobResult { outcome: Outcome::Skipped(why), ..JobResult::good(job) }
+    }
+
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.outcome == Outcome::Good

@@ -53,8 +53,12 @@ impl Exit {
 
 /// Remembers that the user, or the machine, wants us to stop. Nothing else runs in the signal handler, so files
 /// are put in order and results are still told.
-#[derive(Debug, Clone)]
-pub struct Interrupt(Arc<AtomicUsize>);
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    now: Arc<AtomicUsize>,
+    /// What was forgiven.
+    before: Arc<AtomicUsize>,
+}
 
 impl Interrupt {
     /// # Errors
@@ -66,19 +70,32 @@ impl Interrupt {
             signal_hook::flag::register_usize(number, Arc::clone(&flag), number.unsigned_abs() as usize)
                 .with_context(|| format!("cannot handle {signal}"))?;
         }
-        Ok(Interrupt(flag))
+        Ok(Interrupt { now: flag, before: Arc::default() })
     }
 
     /// Forgets the signal, so that what was finished can still be looked at. A second one stops that too.
     pub fn forgive(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        let signal = self.now.swap(0, Ordering::Relaxed);
+        if signal != 0 {
+            self.before.store(signal, Ordering::Relaxed);
+        }
     }
 
     /// The signal that came, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<Signal> {
-        i32::try_from(self.0.load(Ordering::Relaxed)).ok().and_then(|it| Signal::try_from(it).ok())
+        named(&self.now)
     }
+
+    /// The same, also when it was forgiven: whoever does one thing after another begins no other.
+    #[must_use]
+    pub fn came(&self) -> Option<Signal> {
+        self.signal().or_else(|| named(&self.before))
+    }
+}
+
+fn named(number: &AtomicUsize) -> Option<Signal> {
+    i32::try_from(number.load(Ordering::Relaxed)).ok().and_then(|it| Signal::try_from(it).ok())
 }
 
 /// Runs a child to its end. Its stdout is returned, its stderr becomes events.

@@ -1,5 +1,6 @@
 //! `cargo xtask ci`
 
+mod cargo;
 mod generate;
 mod jobs;
 mod lint;

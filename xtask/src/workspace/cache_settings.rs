@@ -18,7 +18,8 @@ pub struct CacheSettings {
     pub public_keys: Vec<String>,
     /// Where `cache push` pushes to: `s3://BUCKET?region=REGION` or `file:///DIR`. Credentials are those of the AWS tools.
     pub push: Option<String>,
-    /// The secret key that signs, outside the repository; `~/` is the home. `XTASK_CACHE_KEY_FILE` comes first.
+    /// The secret key that signs, outside the repository; `~/` is the home. `XTASK_CACHE_KEY_FILE` comes first, then
+    /// `XTASK_CACHE_KEY`, which has the key itself.
     pub key_file: Option<String>,
     /// How hard zstd tries, from 1 to 19.
     #[serde(deserialize_with = "compression_level")]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::ci_text::{action, command_lines, days, job_name, paths, refs};
+use super::ci_text::{action, command_lines, days, job_name, paths, refs, role, variable, variables};
 
 /// The jobs that CI runs, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -51,8 +51,14 @@ pub struct GithubSettings {
     #[serde(deserialize_with = "action")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub install_nix: Option<String>,
-    /// The role in AWS that jobs with `aws = true` take, by OIDC.
+    /// The role in AWS that jobs with `aws = true` take, by OIDC: its ARN.
+    #[serde(deserialize_with = "role")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub aws_role: Option<String>,
+    /// Instead: the variable of the repository at GitHub that has the ARN.
+    #[serde(deserialize_with = "variable")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub aws_role_variable: Option<String>,
     /// The region of AWS.
     pub aws_region: Option<String>,
 }
@@ -106,7 +112,8 @@ pub struct Job {
     #[serde(default)]
     pub queue: Option<String>,
     /// Names of variables with secrets, which CI has and no file of ours.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "variables")]
+    #[cfg_attr(test, schemars(with = "BTreeSet<String>"))]
     pub secrets: BTreeSet<String>,
     /// Whether it takes the role in AWS.
     #[serde(default)]

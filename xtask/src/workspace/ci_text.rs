@@ -1,5 +1,7 @@
 //! Strings of `[ci]` that have a form of their own: command lines, names of jobs, pinned actions, refs, times.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize as _, Deserializer, de};
 
 use super::checked_text::globs;
@@ -67,6 +69,43 @@ pub(super) fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         )));
     }
     Ok(Some(text))
+}
+
+/// An ARN: what else stands there would be found out by AWS only.
+pub(super) fn role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if !text.starts_with("arn:aws") || !text.contains(":role/") {
+        return Err(de::Error::custom(format!(
+            "`{text}` is no role; write its ARN, or in `aws-role-variable` which variable of the repository has it"
+        )));
+    }
+    Ok(Some(text))
+}
+
+pub(super) fn variable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    named(&name).map_err(de::Error::custom)?;
+    Ok(Some(name))
+}
+
+pub(super) fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
+    let names = BTreeSet::<String>::deserialize(deserializer)?;
+    names.iter().try_for_each(|it| named(it)).map_err(de::Error::custom)?;
+    Ok(names)
+}
+
+/// The name of a variable, as shells and services take it. What is refused is not repeated: it may be the secret itself.
+fn named(name: &str) -> Result<(), String> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || it == b'_';
+    let begins = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
+    if !begins || !name.bytes().all(plain) || name.to_ascii_uppercase().starts_with("GITHUB_") {
+        return Err(
+            "bad name of a variable: write letters, digits and `_`, not beginning with a digit or GITHUB_; \
+                    here stands the name of the secret, never the secret"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

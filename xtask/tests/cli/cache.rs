@@ -79,6 +79,27 @@ fn what_was_pushed_to_s3_is_substituted_with_only_the_public_key() {
     assert!(text.starts_with("dependency for default\n"), "{text}");
 }
 
+/// As services of CI give secrets. Nobody repeats it.
+#[test]
+fn a_key_that_is_in_a_variable() {
+    let (sandbox, _) = lab();
+    let dir = sandbox.temp().join("cache");
+    let key = fs::read_to_string(key_file(&sandbox)).unwrap();
+    let secret = key.split_once(':').unwrap().1.to_owned();
+    let sandbox = with_cache(sandbox, &format!("file://{dir}")).env("XTASK_CACHE_KEY_FILE", "");
+    sandbox.run("build --no-link").good();
+    let run = sandbox.run("cache push").bad().says("no key signs what is pushed");
+    assert!(run.stderr.contains("XTASK_CACHE_KEY_FILE"), "{}", run.text());
+    let sandbox = sandbox.env("XTASK_CACHE_KEY", "lab-1:hunter2");
+    let run = sandbox.run("cache push -v").bad().says("`XTASK_CACHE_KEY` holds no signing key");
+    assert!(!run.text().contains("hunter2"), "{}", run.text());
+    let sandbox = sandbox.env("XTASK_CACHE_KEY", &key);
+    let run = sandbox.run("cache push -v").good();
+    assert!(!run.text().contains(&secret), "{}", run.text());
+    let files = fs::read_dir(&dir).unwrap().map(|it| fs::read_to_string(it.unwrap().path()));
+    assert_eq!(files.flatten().filter(|it| it.contains("Sig: lab-1:")).count(), 2);
+}
+
 #[test]
 fn the_page_of_timings_has_what_was_uploaded() {
     let (sandbox, _) = lab();
@@ -200,7 +221,7 @@ fn what_is_missing_is_named() {
         cache push
         error: there is no cache to push to: set `cache.push` in xtask.toml, such as "s3://BUCKET?region=REGION", or say `--to URL`
         cache push
-        error: no key signs what is pushed: set `cache.key-file` in xtask.toml, or XTASK_CACHE_KEY_FILE; `cargo xtask cache keygen NAME` makes one
+        error: no key signs what is pushed: set `cache.key-file` in xtask.toml, XTASK_CACHE_KEY_FILE or XTASK_CACHE_KEY; `cargo xtask cache keygen NAME` makes one
         cache push
         error: nothing was built in this workspace yet; run `cargo xtask build`, or name what to push
         cache push default

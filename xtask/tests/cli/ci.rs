@@ -1,8 +1,11 @@
 //! `ci`: one table for all that a commit must pass.
 
 use expect_test::expect;
+use unix::sys::signal::{Signal, kill};
+use unix::unistd::Pid;
 
 use crate::support::Sandbox;
+use crate::support::wait::wait_for;
 
 const JOBS: &str = r#"
 [[ci.job]]
@@ -143,6 +146,54 @@ fn on_github() {
     let page = std::fs::read_to_string(summary).unwrap();
     assert!(page.contains("| nix | ❌ failed |") && page.contains("| fmt | ✅ good |"), "{page}");
     assert!(page.contains("- `flake.nix:1"), "{page}");
+}
+
+/// cargo says where, and so does the page.
+#[test]
+fn what_cargo_finds_is_told_at_its_line() {
+    let table = "[[ci.job]]\nname = \"rust\"\nlocal = true\nrun = [\"cargo fmt --check\", \"cargo check --quiet --offline\"]\n";
+    let sandbox = a_crate("fn unused() {}\npub fn f() -> u8 {\n    \"text\"\n}\n\npub fn  g() {}\n")
+        .file("xtask.toml", table);
+    let sandbox = sandbox.env("GITHUB_ACTIONS", "true").env("CARGO_TERM_COLOR", "always");
+    let run = sandbox.run("ci --junit junit.xml").bad();
+    let marks: Vec<&str> = run.stderr.lines().filter(|it| it.starts_with("::error")).collect();
+    expect![[r#"
+        ::error file=src/lib.rs,line=3,title=rust::Diff in $WORK/src/lib.rs:3:
+        ::error file=src/lib.rs,line=3,col=5,title=rust::error[E0308]: mismatched types"#]]
+    .assert_eq(&marks.join("\n"));
+    let junit = sandbox.read("junit.xml");
+    assert!(junit.contains("mismatched types") && !junit.contains('\u{1b}'), "{junit}");
+    assert!(junit.contains("`cargo check --quiet --offline` ended with exit code 101"), "{junit}");
+    assert_eq!(run.stdout, "", "{}", run.text());
+}
+
+/// Services end by a signal what takes too long.
+#[test]
+fn a_run_that_is_stopped_tells_what_was_done() {
+    let table = "[[ci.job]]\nname = \"one\"\nrun = [\"check --static\"]\nlocal = true\n[[ci.job]]\nname = \"two\"\nrun = [\"build slow --no-link\"]\nlocal = true\n[[ci.job]]\nname = \"three\"\nrun = [\"check --static\"]\nlocal = true\n";
+    let sandbox = Sandbox::new()
+        .packages(&[("slow", "n=0; while [ $n -lt 900000000 ]; do n=$((n+1)); done; echo > $out")])
+        .file("xtask.toml", table);
+    let log = sandbox.temp().join("log");
+    let mut child = sandbox
+        .command(&["ci", "--junit", "junit.xml"])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let read = || std::fs::read_to_string(&log).unwrap();
+    wait_for("the build to start", || read().contains("build   slow").then_some(()));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", read());
+    let rows: Vec<String> = table_of(&read());
+    assert_eq!(rows, ["one good", "two failed", "three skipped"], "{}", read());
+    let junit = sandbox.read("junit.xml");
+    assert!(junit.contains("tests=\"3\" failures=\"1\" skipped=\"1\""), "{junit}");
+}
+
+/// The first two words of each row.
+fn table_of(text: &str) -> Vec<String> {
+    let two = |it: &str| it.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    table(text).lines().skip(1).map(two).collect()
 }
 
 #[test]

@@ -100,3 +100,37 @@ fn what_makes_ci_slow() {
     sandbox.run("ci lint").bad().says("has 2.0 MB; 1.0 MB is the most");
     assert!(!sandbox.root().join("target/xtask/worktrees").read_dir().unwrap().any(|_| true));
 }
+
+/// What the cache lacks every machine builds. Of a cache that does not answer nothing is said.
+#[test]
+fn outputs_that_no_cache_has() {
+    let sandbox = repository();
+    let cache = format!("file://{}/cache-of-ours", sandbox.temp());
+    let systems = format!("[ci.systems.{}]\n[ci.lint.accept]\nrev = \"x\"\nall = \"x\"\n", system());
+    let table = |cache: &str| format!("[cache]\nsubstituters = [\"{cache}\"]\n{systems}");
+    let text = sandbox.read("flake.nix");
+    // Nobody builds for this one, so nobody misses it.
+    let far = "packages.riscv64-linux.far = mk \"far\" {system = \"riscv64-linux\";};\n  };\n}\n";
+    let text = text.strip_suffix("  };\n}\n").unwrap().to_owned() + far;
+    let sandbox = sandbox.file("flake.nix", &text).file("xtask.toml", &table(&cache));
+    commit(&sandbox);
+    let findings = |run: &crate::support::Run| -> Vec<String> {
+        let json = run.json();
+        let all = json["findings"].as_array().unwrap().iter().filter(|it| it["rule"] == "cache");
+        all.map(|it| it["output"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(findings(&sandbox.run("ci lint --json").bad()), ["all", "app", "rev"]);
+    // As it is, not as snapshots have it.
+    let built = sandbox.command(&["build", "app", "--no-link", "--json"]).output().unwrap();
+    let built: serde_json::Value = serde_json::from_slice(&built.stdout).unwrap();
+    let path = built["results"][0]["outputs"]["out"]["path"].as_str().unwrap().to_owned();
+    let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", crate::support::cache(), crate::support::suite());
+    let copied = std::process::Command::new(nix).args(["copy", "--to", &cache, &path]).output().unwrap();
+    assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+    let run = sandbox.run("ci lint --json").good();
+    assert_eq!(findings(&run), ["all", "rev"], "{}", run.text());
+    sandbox.untracked("xtask.toml", &table("http://127.0.0.1:9"));
+    let run = sandbox.run("ci lint --json").good().says("cannot ask the cache http://127.0.0.1:9");
+    assert_eq!(findings(&run), [""; 0], "{}", run.text());
+    assert!(run.stderr.contains("not every cache answered"), "{}", run.text());
+}

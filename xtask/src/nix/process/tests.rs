@@ -3,7 +3,7 @@
 use super::*;
 
 fn sh(script: &str, listen: &mut dyn FnMut(&Event)) -> Exit {
-    let interrupt = Interrupt(Arc::default());
+    let interrupt = Interrupt::default();
     sh_with(script, &interrupt, listen)
 }
 
@@ -40,11 +40,11 @@ fn a_flood_of_progress_is_thinned_out() {
 
 #[test]
 fn an_interrupt_ends_the_child() {
-    let flag = Interrupt(Arc::default());
+    let flag = Interrupt::default();
     let stop = flag.clone();
     let exit = sh_with("echo started >&2; exec sleep 60", &flag, &mut |it| {
         if matches!(it, Event::Plain(_)) {
-            stop.0.store(Signal::SIGTERM as usize, Ordering::Relaxed);
+            stop.now.store(Signal::SIGTERM as usize, Ordering::Relaxed);
         }
     });
     assert_eq!((exit.code, exit.interrupted), (None, true));
@@ -53,7 +53,7 @@ fn an_interrupt_ends_the_child() {
 /// As if it were another user's.
 #[test]
 fn a_child_that_no_signal_reaches_is_stopped_by_the_end_of_its_stdin() {
-    let flag = Interrupt(Arc::default());
+    let flag = Interrupt::default();
     let stop = flag.clone();
     let script = "trap '' TERM; read -r job; echo $job >&2; cat; echo stopped; exit 4";
     let args = ["-c".to_owned(), script.to_owned()];
@@ -64,7 +64,7 @@ fn a_child_that_no_signal_reaches_is_stopped_by_the_end_of_its_stdin() {
     let exit = run_held(&command, &flag, &mut |it| {
         if let Event::Plain(line) = it {
             told.push(line.clone());
-            stop.0.store(Signal::SIGTERM as usize, Ordering::Relaxed);
+            stop.now.store(Signal::SIGTERM as usize, Ordering::Relaxed);
         }
     })
     .unwrap();
@@ -99,7 +99,7 @@ fn silence_ends_the_child() {
     let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
     let command = Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
     let mut last = String::new();
-    let exit = run_within(&command, Some(Duration::from_secs(1)), &Interrupt(Arc::default()), &mut |it| {
+    let exit = run_within(&command, Some(Duration::from_secs(1)), &Interrupt::default(), &mut |it| {
         if let Event::Plain(line) = it {
             line.clone_into(&mut last);
         }
@@ -113,7 +113,7 @@ fn a_missing_program_is_named() {
     let env = BTreeMap::new();
     let command =
         Command { program: "/no/such/nix".into(), args: &[], dir: "/".into(), env: &env, input: &[] };
-    let error = run(&command, &Interrupt(Arc::default()), &mut |_| ()).unwrap_err();
+    let error = run(&command, &Interrupt::default(), &mut |_| ()).unwrap_err();
     assert!(format!("{error:#}").starts_with("cannot run `/no/such/nix`: "), "{error:#}");
 }
 
@@ -123,7 +123,7 @@ fn a_name_is_looked_for_on_path() {
     let args = ["-c".to_owned(), "exit 7".to_owned()];
     let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
     let command = Command { program: "sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
-    let interrupt = Interrupt(Arc::default());
+    let interrupt = Interrupt::default();
     assert_eq!(run(&command, &interrupt, &mut |_| ()).unwrap().code, Some(7));
     assert_eq!(ask(&command, PATIENCE).unwrap().code, Some(7));
 }

@@ -10,6 +10,7 @@ use crate::ci::{buildkite, github};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::report::{Report, count};
+use crate::workspace::CiSettings;
 
 /// Above every file, so that nobody edits it in vain.
 const HEAD: &str =
@@ -51,6 +52,10 @@ impl Generate {
             (n, true) => format!("{} out of date: run `cargo xtask ci generate`", count(n, "file")),
             (_, false) => count(wanted.len(), "file"),
         });
+        let asked = asked_of_services(&cx.workspace.manifest.ci);
+        if !asked.is_empty() && !self.check {
+            notes.push(format!("set by hand, where the services keep them: {}", asked.join(", ")));
+        }
         Ok(Report {
             ok: changes == 0 || !self.check,
             notes,
@@ -60,6 +65,7 @@ impl Generate {
                 "files": wanted.keys().collect::<Vec<_>>(),
                 "changed": stale,
                 "removed": old,
+                "set_by_hand": asked,
             }),
             ..Report::default()
         })
@@ -70,9 +76,11 @@ impl Generate {
 fn wanted(cx: &Context) -> anyhow::Result<BTreeMap<String, String>> {
     let settings = &cx.workspace.manifest.ci;
     for job in settings.jobs.iter().filter(|it| it.aws) {
-        if settings.github.aws_role.is_none() || settings.github.aws_region.is_none() {
+        let github = &settings.github;
+        if github.aws_role.is_some() == github.aws_role_variable.is_some() || github.aws_region.is_none() {
             bail!(
-                "the job `{}` takes a role in AWS: set `aws-role` and `aws-region` in [ci.github] of xtask.toml",
+                "the job `{}` takes a role in AWS: set `aws-region`, and one of `aws-role` and `aws-role-variable`, \
+                 in [ci.github] of xtask.toml",
                 job.name
             );
         }
@@ -80,6 +88,18 @@ fn wanted(cx: &Context) -> anyhow::Result<BTreeMap<String, String>> {
     let mut res = github::workflows(settings, HEAD).map_err(|it| anyhow::anyhow!(it))?;
     res.insert(buildkite::FILE.to_owned(), buildkite::pipeline(settings, HEAD));
     Ok(res)
+}
+
+/// What the pipelines name and no file has: whoever looks after CI gives it to the services.
+fn asked_of_services(settings: &CiSettings) -> Vec<String> {
+    let mut names: Vec<String> = settings.jobs.iter().flat_map(|it| it.secrets.iter().cloned()).collect();
+    names.sort();
+    names.dedup();
+    let mut res: Vec<String> = names.iter().map(|it| format!("the secret {it}")).collect();
+    if settings.jobs.iter().any(|it| it.aws) {
+        res.extend(settings.github.aws_role_variable.iter().map(|it| format!("GitHub's variable {it}")));
+    }
+    res
 }
 
 /// Workflows that we once made and would not make now. Files without our head are somebody else's.

@@ -2,14 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use camino::Utf8Path;
 use xshell::cmd;
 
-use super::Verbs;
-use super::list;
+use super::{Verbs, cargo, list};
 use crate::ci::junit;
 use crate::ci::place::places;
 use crate::ci::result::{self, JobResult, Outcome};
@@ -51,11 +50,11 @@ pub(super) fn run(
     let service = Service::of(&cx.host);
     let mut results: Vec<JobResult> = Vec::new();
     for job in &jobs {
-        let result = one(cx, verbs, job, &results, service);
+        let result = match cx.interrupt.came() {
+            Some(_) => JobResult::skipped(job, "interrupted".to_owned()),
+            None => one(cx, verbs, job, &results, (service, junit.is_some())),
+        };
         results.push(result);
-        if cx.interrupt.signal().is_some() {
-            bail!("interrupted in `{}`", job.name);
-        }
     }
     if let Some(file) = junit {
         write_atomic(&cx.dir.join(file), junit::xml(&results).as_bytes())?;
@@ -92,27 +91,24 @@ fn one(
     verbs: Verbs,
     job: &Job,
     before: &[JobResult],
-    service: Option<Service>,
+    (service, reported): (Option<Service>, bool),
 ) -> JobResult {
-    let mut res = JobResult {
-        job: job.name.clone(),
-        outcome: Outcome::Good,
-        time: Duration::ZERO,
-        hint: None,
-        places: Vec::new(),
-    };
     let failed = |need: &&String| before.iter().any(|it| it.job == **need && !it.is_good());
     if let Some(need) = job.needs.iter().find(failed) {
-        res.outcome = Outcome::Skipped(format!("it needs `{need}`"));
-        return res;
+        return JobResult::skipped(job, format!("it needs `{need}`"));
     }
     match service {
         Some(service) => cx.ui.mark(&service.begin(&job.name)),
         None => cx.ui.status(&cx.ui.paint("1", &format!("== {}", job.name))),
     }
     let since = Instant::now();
-    let problems = problems(cx, verbs, job);
-    res.time = since.elapsed();
+    let mut problems = problems(cx, verbs, job, (service, reported));
+    if let Some(signal) = cx.interrupt.came().filter(|_| problems.is_empty()) {
+        // A service that ends a job for its time does it so, and the page shall say which one it was.
+        let told = format!("interrupted by {}", signal.as_str());
+        problems.push((list::lines(job).first().cloned().unwrap_or_default(), told));
+    }
+    let mut res = JobResult { time: since.elapsed(), ..JobResult::good(job) };
     if let Some(end) = service.and_then(|it| it.end(problems.is_empty())) {
         cx.ui.mark(end);
     }
@@ -130,7 +126,12 @@ fn one(
 }
 
 /// What went wrong, by the command line that did.
-fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> {
+fn problems(
+    cx: &mut Context,
+    verbs: Verbs,
+    job: &Job,
+    (service, reported): (Option<Service>, bool),
+) -> Vec<(String, String)> {
     let lines = list::lines(job);
     let missing = job.secrets.iter().find(|it| cx.host.env(it).is_none());
     if let Some(name) = missing {
@@ -142,10 +143,14 @@ fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> 
     let env = cx.host.env.clone();
     cx.host.env.extend(job.env.iter().map(|(name, value)| (name.into(), value.into())));
     for (words, line) in job.run.iter().zip(&lines) {
-        if cx.interrupt.signal().is_some() {
+        if cx.interrupt.came().is_some() {
             break;
         }
-        let done = if words[0] == "cargo" { cargo(cx, job, &words[1..]) } else { verb(cx, verbs, words) };
+        let done = if words[0] == "cargo" {
+            cargo::run(cx, job, &words[1..], service, reported)
+        } else {
+            verb(cx, verbs, words)
+        };
         match done {
             Ok(None) => {}
             Ok(Some(problem)) => res.push((line.clone(), problem)),
@@ -157,19 +162,6 @@ fn problems(cx: &mut Context, verbs: Verbs, job: &Job) -> Vec<(String, String)> 
     }
     cx.host.env = env;
     res
-}
-
-/// Cargo speaks for itself. stdout is the result of `ci`, where that is JSON.
-fn cargo(cx: &Context, job: &Job, args: &[String]) -> anyhow::Result<Option<String>> {
-    let (sh, cargo) = (&cx.sh, cx.host.env("CARGO").unwrap_or("cargo"));
-    let to_stderr = "exec \"$@\" >&2";
-    let command = if cx.ui.style().json {
-        cmd!(sh, "sh -c {to_stderr} sh {cargo} {args...}")
-    } else {
-        cmd!(sh, "{cargo} {args...}")
-    };
-    command.envs(&job.env).run()?;
-    Ok(None)
 }
 
 /// One of our verbs, in this process: what is wrong, when it has told that.

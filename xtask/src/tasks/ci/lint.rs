@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::matrix;
 use super::since;
-use crate::ci::output::{Output, Outputs};
+use crate::ci::output::{Output, Outputs, State};
 use crate::context::Context;
 use crate::crates;
 use crate::nix::derivations;
@@ -183,11 +183,20 @@ fn uncached(cx: &mut Context, now: &Outputs) -> anyhow::Result<Vec<Finding>> {
     if cx.workspace.manifest.cache.substituters.is_empty() || cx.globals.offline {
         return Ok(Vec::new());
     }
-    let there = matrix::cached(cx, now)?;
+    let systems = cx.workspace.manifest.ci.systems.clone();
+    let built =
+        |it: &State| it.derivation().is_some_and(|it| systems.is_empty() || systems.contains_key(&it.system));
+    let now: Outputs = now.iter().filter(|it| built(it.1)).map(|it| (it.0.clone(), it.1.clone())).collect();
+    let there = matrix::cached(cx, &now)?;
+    if !there.complete {
+        cx.ui.status("not every cache answered, so nothing is said of what they lack");
+        return Ok(Vec::new());
+    }
     let names = matrix::flake_names(cx);
-    let missing = now
-        .iter()
-        .filter(|it| it.1.derivation().is_some_and(|it| it.outs.values().any(|it| !there.contains_key(it))));
+    let absent = |it: &State| {
+        it.derivation().is_some_and(|it| it.outs.values().any(|it| !there.paths.contains_key(it)))
+    };
+    let missing = now.iter().filter(|it| absent(it.1));
     let name = |it: &Output| it.name(names.get(&it.flake).map_or(it.flake.as_str(), String::as_str));
     let what = || "no cache has it, so that every machine builds it".to_owned();
     Ok(missing.map(|it| finding("cache", name(it.0), what())).collect())

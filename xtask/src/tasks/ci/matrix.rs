@@ -64,7 +64,7 @@ impl Matrix {
             Some(since) => Some(since::outputs(cx, &since.commit, &wanted)?),
             None => None,
         };
-        let cached = if self.skip_cached { cached(cx, &now)? } else { BTreeMap::new() };
+        let cached = if self.skip_cached { cached(cx, &now)?.paths } else { BTreeMap::new() };
         let choosing = Choosing {
             now: &now,
             before: before.as_ref().zip(since.as_ref()).map(|(outputs, it)| (outputs, it.name.as_str())),
@@ -148,8 +148,16 @@ fn plan(cx: &mut Context) -> anyhow::Result<Report> {
 /// More paths than these are asked for in several calls.
 const AT_ONCE: usize = 500;
 
-/// Which cache has an output. A cache that does not answer has nothing, with a warning.
-pub(super) fn cached(cx: &mut Context, outputs: &Outputs) -> anyhow::Result<BTreeMap<StorePath, String>> {
+/// What the caches have.
+pub(super) struct Cached {
+    /// Which cache has a path.
+    pub(super) paths: BTreeMap<StorePath, String>,
+    /// Whether all of them answered.
+    pub(super) complete: bool,
+}
+
+/// Which cache has an output. One that does not answer has nothing, with a warning.
+pub(super) fn cached(cx: &mut Context, outputs: &Outputs) -> anyhow::Result<Cached> {
     let derivations = outputs.values().filter_map(|it| it.derivation());
     let mut open: Vec<String> =
         derivations.flat_map(|it| it.outs.values()).map(ToString::to_string).collect();
@@ -157,7 +165,7 @@ pub(super) fn cached(cx: &mut Context, outputs: &Outputs) -> anyhow::Result<BTre
     open.dedup();
     let settings = Settings { offline: cx.globals.offline, ..cx.settings(&[], &[])? };
     let name_format = cx.nix()?.names_json_format();
-    let mut res = BTreeMap::new();
+    let mut res = Cached { paths: BTreeMap::new(), complete: true };
     for cache in cx.workspace.manifest.cache.substituters.clone() {
         let mut missing = Vec::new();
         for paths in open.chunks(AT_ONCE) {
@@ -166,13 +174,14 @@ pub(super) fn cached(cx: &mut Context, outputs: &Outputs) -> anyhow::Result<BTre
                 Ok(answer) => answer,
                 Err(error) => {
                     cx.ui.warning(&format!("cannot ask the cache {cache}, so it counts as empty: {error:#}"));
+                    res.complete = false;
                     BTreeMap::new()
                 }
             };
             for path in paths {
                 // A path that is not there is null.
                 match (answer.get(path), path.parse::<StorePath>()) {
-                    (Some(info), Ok(path)) if info.is_object() => drop(res.insert(path, cache.clone())),
+                    (Some(info), Ok(path)) if info.is_object() => drop(res.paths.insert(path, cache.clone())),
                     _ => missing.push(path.clone()),
                 }
             }
