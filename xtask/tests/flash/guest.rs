@@ -31,7 +31,7 @@ const END: u8 = 4;
 pub(crate) struct Guest {
     sandbox: Sandbox,
     _qemu: Qemu,
-    shell: UnixStream,
+    shell: BufReader<UnixStream>,
     control: BufReader<UnixStream>,
     /// What QEMU has said, and nobody wanted yet.
     heard: Vec<Value>,
@@ -150,7 +150,7 @@ impl Guest {
         };
         let (shell, terminal, control) = (connect("shell"), connect("terminal"), connect("control"));
         terminal.set_nonblocking(true).unwrap();
-        let control = BufReader::new(control);
+        let (shell, control) = (BufReader::new(shell), BufReader::new(control));
         let mut guest =
             Guest { sandbox, _qemu: qemu, shell, control, heard: Vec::new(), terminal, seen: String::new() };
         guest.tell("qmp_capabilities", &json!({}));
@@ -166,19 +166,15 @@ impl Guest {
 
     /// Starts a command line; one at a time.
     pub(crate) fn begin(&mut self, command: &str) {
-        writeln!(self.shell, "{command}").unwrap();
+        writeln!(self.shell.get_mut(), "{command}").unwrap();
     }
 
     /// What the command left behind.
     pub(crate) fn end(&mut self) -> Run {
         let mut answer = Vec::new();
-        let mut byte = [0];
-        while byte[0] != END {
-            let read = self.shell.read(&mut byte);
-            let console = || fs::read_to_string(self.sandbox.temp().join("console.log"));
-            assert!(matches!(read, Ok(1)), "the guest does not answer ({read:?}): {:?}", console());
-            answer.push(byte[0]);
-        }
+        let read = self.shell.read_until(END, &mut answer);
+        let console = || fs::read_to_string(self.sandbox.temp().join("console.log"));
+        assert!(answer.ends_with(&[END]), "the guest does not answer ({read:?}): {:?}", console());
         answer.pop();
         let answer = String::from_utf8(answer).unwrap();
         let mut parts = answer.split(PART).map(|it| self.sandbox.plain(it));
@@ -268,11 +264,12 @@ impl Guest {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
-    /// What the terminal has shown, once it shows a text.
+    /// What the terminal has shown, once it shows a text, folded or not.
     #[track_caller]
     pub(crate) fn shows(&mut self, text: &str) -> String {
         let since = Instant::now();
-        while !self.seen.contains(text) {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        while !words(&self.seen).contains(&words(text)) {
             let mut new = [0; 4096];
             match self.terminal.read(&mut new) {
                 Ok(count) => self.seen.push_str(&String::from_utf8_lossy(&new[..count])),
