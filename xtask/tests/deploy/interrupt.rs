@@ -80,7 +80,7 @@ fn before_anything_is_armed() {
         device.sh("rm -f /tmp/asked");
         let begun = Begun::with(&device, deploy).until("test -e /tmp/asked");
         let begun = if signal == Signal::SIGINT { begun.all_get(signal) } else { begun.gets(signal) };
-        begun.ends_with(11, unchanged).says("what root@fde1:2240:a1ef::1 runs was not asked");
+        begun.ends_with(11, unchanged).says("root@fde1:2240:a1ef::1 runs what it ran before");
     }
     device.sh("rm /usr/local/bin/df");
 
