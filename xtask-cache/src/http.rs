@@ -5,7 +5,7 @@ mod names;
 
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,6 +23,8 @@ use crate::machine::Machine;
 
 /// An answer of this kind is small: lists, errors, narinfos.
 const SMALL: u64 = 16 << 20;
+/// A server that has never answered is asked for so long: its name may be wrong, and nobody sees that we wait.
+const STRANGER: Duration = Duration::from_secs(15);
 /// Who says or takes nothing for so long is not there.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -144,6 +146,8 @@ pub struct Client {
     pub sent: AtomicU64,
     /// Tries that had to be repeated.
     pub retries: AtomicU64,
+    /// It has answered once.
+    known: AtomicBool,
 }
 
 impl Client {
@@ -178,6 +182,7 @@ impl Client {
             not_before: Mutex::new(Instant::now()),
             sent: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            known: AtomicBool::new(false),
         })
     }
 
@@ -214,7 +219,11 @@ impl Client {
         let mut pause = self.patience.first;
         loop {
             self.wait_for_turn();
-            let (why, wanted) = match self.once(request, sign) {
+            let tried = self.once(request, sign);
+            if tried.is_ok() {
+                self.known.store(true, Ordering::Relaxed);
+            }
+            let (why, wanted) = match tried {
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Transport(why)) => (why, None),
                 Ok(answer) if is_busy(answer.status().as_u16()) => {
@@ -227,7 +236,9 @@ impl Client {
                 },
             };
             let pause_now = self.jitter(pause).max(wanted.unwrap_or_default()).min(self.patience.most);
-            if start.elapsed() + pause_now > self.patience.total {
+            let known = self.known.load(Ordering::Relaxed);
+            let most = if known { self.patience.total } else { self.patience.total.min(STRANGER) };
+            if start.elapsed() + pause_now > most {
                 return Err(Failure::new(
                     Kind::Unreachable,
                     format!(

@@ -320,9 +320,8 @@ impl S3 {
                 (Kind::Damaged, "what arrived is not what was sent".to_owned())
             }
             "NoSuchUpload" => (Kind::Gone, "the upload was ended by somebody else".to_owned()),
-            _ if matches!(answer.status, 401 | 403) => {
-                (Kind::Denied, format!("we are {who}, and need the right {}", call.right()))
-            }
+            "AccessDenied" => (Kind::Denied, format!("we are {who}, and need the right {}", call.right())),
+            _ if matches!(answer.status, 401 | 403) => (Kind::Denied, format!("we are {who}")),
             _ => return Failure::new(Kind::Other, format!("{what}: {said}")),
         };
         Failure::new(kind, format!("{what}: {said}\n{hint}"))

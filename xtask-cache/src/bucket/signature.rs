@@ -69,14 +69,15 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 #[must_use]
 pub(super) fn encode(text: &str, keep_slash: bool) -> String {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it) || (keep_slash && it == b'/');
-    text.bytes().fold(String::with_capacity(text.len()), |mut res, it| {
+    let mut res = String::with_capacity(text.len());
+    for it in text.bytes() {
         if plain(it) {
             res.push(char::from(it));
         } else {
             res.push_str(&format!("%{it:02X}"));
         }
-        res
-    })
+    }
+    res
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::ui::name_of;
 
 /// How often it is told how far a push is, where there are no bars.
 const SELDOM: Duration = Duration::from_secs(10);
+/// From how many percent on it is told how long the rest will take.
+const LEAST: u64 = 5;
 
 /// What the companion says.
 #[derive(Debug, Deserialize)]
@@ -108,15 +110,35 @@ impl Progress {
     /// `push 12/40 paths, 61 %, 120 MB sent, 14 s left`
     fn line(&self, since: Duration) -> String {
         let share = self.done * 100 / self.total.max(1);
-        let left = match self.done {
-            0 => String::new(),
-            done => {
-                let rest = u128::from(self.total.saturating_sub(done));
-                let left = since.as_millis() * rest / u128::from(done);
-                let left = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX));
-                format!(", {} left", seconds(left))
+        // Who has hardly begun does not know.
+        let left = if share < LEAST {
+            String::new()
+        } else {
+            let rest = u128::from(self.total.saturating_sub(self.done));
+            let left = since.as_millis() * rest / u128::from(self.done) / 1000;
+            match u64::try_from(left).unwrap_or(u64::MAX) {
+                left @ ..60 => format!(", {left} s left"),
+                left => format!(", {} left", seconds(Duration::from_secs(left))),
             }
         };
         format!("push {}/{} paths, {share} %, {} sent{left}", self.paths, self.of, bytes(self.sent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_far_and_how_long() {
+        let line = |done, seconds| {
+            let progress = Progress { paths: 3, of: 40, done, total: 1000, sent: 120_000_000 };
+            progress.line(Duration::from_secs(seconds))
+        };
+        assert_eq!(line(0, 1), "push 3/40 paths, 0 %, 120 MB sent");
+        assert_eq!(line(49, 1), "push 3/40 paths, 4 %, 120 MB sent");
+        assert_eq!(line(250, 5), "push 3/40 paths, 25 %, 120 MB sent, 15 s left");
+        assert_eq!(line(100, 10), "push 3/40 paths, 10 %, 120 MB sent, 1 min 30 s left");
+        assert_eq!(line(1000, 10), "push 3/40 paths, 100 %, 120 MB sent, 0 s left");
     }
 }

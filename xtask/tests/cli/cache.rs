@@ -56,6 +56,8 @@ fn what_was_pushed_to_s3_is_substituted_with_only_the_public_key() {
     let plan = sandbox.run("cache push --dry-run").good();
     assert!(plan.stderr.contains("2 paths to push, "), "{}", plan.text());
     assert!(plan.stdout.contains(" path-info --json "), "{}", plan.text());
+    let json = sandbox.run("cache push --dry-run --json").good().json();
+    assert_eq!((&json["plan"]["push"], json["planned"].as_array().unwrap().len()), (&2.into(), 2));
     assert_eq!(narinfos(&bucket.dir), 0);
     let run = sandbox.run("cache push -v").good();
     assert!(

@@ -39,7 +39,8 @@ impl Push {
         cx.record(self.timings, &self.words());
         let destination = Destination::of(cx, self.to.as_deref(), self.jobs.map(usize::from))?;
         let paths = self.paths(cx)?;
-        if cx.globals.dry_run {
+        // With `--json` the plan is in the JSON.
+        if cx.globals.dry_run && !cx.ui.style().json {
             let step = closure_step(cx, &paths)?;
             cx.planned(&step, &Settings::default())?;
         }
