@@ -67,12 +67,14 @@ impl Context {
         host: Host,
         dir: Utf8PathBuf,
         globals: Globals,
-        ui: Ui,
+        mut ui: Ui,
         scope: Scope,
     ) -> anyhow::Result<Context> {
         let workspace = Workspace::discover(&dir, scope)?;
         let sh = Shell::new().context("cannot read the current directory")?;
         sh.change_dir(&workspace.root);
+        let interrupt = Interrupt::install()?;
+        ui.heed(interrupt.clone());
         Ok(Context {
             host,
             workspace,
@@ -80,7 +82,7 @@ impl Context {
             globals,
             ui,
             sh,
-            interrupt: Interrupt::install()?,
+            interrupt,
             recording: Recording::default(),
             nix: None,
             revisions: BTreeMap::new(),
@@ -277,9 +279,15 @@ impl Context {
         }
         failure.tail.iter().for_each(|it| res.push_str(&format!("\n  > {it}")));
         if failure.lines > 0 {
-            res.push_str(&format!("\n  full log: {}", self.log_of(failure)));
+            res.push_str(&format!("\n  full log: {}", self.near(&self.log_of(failure))));
         }
         res
+    }
+
+    /// A path as the user would type it.
+    #[must_use]
+    pub fn near<'a>(&self, path: &'a Utf8Path) -> &'a Utf8Path {
+        path.strip_prefix(&self.host.cwd).unwrap_or(path)
     }
 
     /// Where the log of a failed build is kept.

@@ -110,7 +110,7 @@ impl Monitor {
                 said::talk(&mut self.said, text);
                 Some(Change::Plain(text.clone()))
             }
-            Event::Tick | Event::Ignored => None,
+            Event::Tick | Event::Stopping | Event::Ignored => None,
         }
     }
 

@@ -75,6 +75,8 @@ mod places;
 mod rollback;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/screen.rs"]
+mod screen;
 #[path = "cli/setup.rs"]
 mod setup;
 #[path = "cli/setup_builder.rs"]

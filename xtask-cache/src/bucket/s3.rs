@@ -1,6 +1,7 @@
 //! Objects of an S3 bucket, by signed requests.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::address::S3Address;
@@ -24,6 +25,8 @@ pub(super) struct S3 {
     root: String,
     /// `None` when nobody gave us any: then we read what all may read.
     pub(super) identity: Option<Identity>,
+    /// Somebody has said that the bucket is there.
+    there: AtomicBool,
     now: fn() -> SystemTime,
 }
 
@@ -43,6 +46,16 @@ impl<'a> Call<'a> {
         Call { method, key, query: Vec::new(), headers: Vec::new(), content: Content::bytes(b"") }
     }
 
+    /// What must be allowed to whoever makes it, as IAM calls it.
+    fn right(&self) -> &'static str {
+        match self.method {
+            "DELETE" => "s3:DeleteObject",
+            "PUT" | "POST" => "s3:PutObject",
+            _ if self.key.is_empty() => "s3:ListBucket",
+            _ => "s3:GetObject",
+        }
+    }
+
     fn query(mut self, name: &'a str, value: impl Into<String>) -> Call<'a> {
         self.query.push((name, value.into()));
         self
@@ -53,9 +66,9 @@ impl S3 {
     pub(super) fn new(
         address: &S3Address,
         identity: Option<Identity>,
-        client: Client,
         machine: &Machine,
-    ) -> S3 {
+        client: impl FnOnce(&str) -> Result<Client, Failure>,
+    ) -> Result<S3, Failure> {
         let bucket = address.bucket.clone();
         let region = address.region.as_deref();
         let region = region.or(machine.env("AWS_REGION")).or(machine.env("AWS_DEFAULT_REGION"));
@@ -74,17 +87,20 @@ impl S3 {
         // As the client will say it: without the port that is usual.
         let usual = if base.starts_with("https:") { ":443" } else { ":80" };
         let host = host.strip_suffix(usual).unwrap_or(host).to_owned();
-        S3 { client, bucket, region, base, host, root, identity, now: machine.now }
+        let (client, there) = (client(&base)?, AtomicBool::new(false));
+        Ok(S3 { client, bucket, region, base, host, root, identity, there, now: machine.now })
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         let call = Call::new("GET", key);
         let answer = self.send(&call)?;
-        match answer.status {
-            200 => Ok(Some(answer.body)),
-            404 if !no_bucket(&answer) => Ok(None),
-            _ => Err(self.refused(&call, &answer)),
-        }
+        let res = match answer.status {
+            200 => Some(answer.body),
+            404 if !no_bucket(&answer) => None,
+            _ => return Err(self.refused(&call, &answer)),
+        };
+        self.there.store(true, Ordering::Relaxed);
+        Ok(res)
     }
 
     pub(super) fn open(&self, key: &str) -> Result<Option<Box<dyn Read>>, Failure> {
@@ -112,6 +128,7 @@ impl S3 {
                     )
                 })
             }
+            404 if self.there.load(Ordering::Relaxed) => Ok(None),
             // A head has no body that says why.
             404 => self.get(key).map(|it| it.map(|bytes| bytes.len() as u64)),
             403 | 400 => {
@@ -303,7 +320,9 @@ impl S3 {
                 (Kind::Damaged, "what arrived is not what was sent".to_owned())
             }
             "NoSuchUpload" => (Kind::Gone, "the upload was ended by somebody else".to_owned()),
-            _ if matches!(answer.status, 401 | 403) => (Kind::Denied, format!("we are {who}")),
+            _ if matches!(answer.status, 401 | 403) => {
+                (Kind::Denied, format!("we are {who}, and need the right {}", call.right()))
+            }
             _ => return Failure::new(Kind::Other, format!("{what}: {said}")),
         };
         Failure::new(kind, format!("{what}: {said}\n{hint}"))

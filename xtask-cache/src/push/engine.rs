@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use super::archive::{Archive, Place, SMALL, Source, Trouble};
+use anyhow::Context as _;
+
+use super::archive::{Archive, Packer, Place, SMALL, Source, Trouble};
 use super::order::{Order, Work};
 use crate::bucket::{Bucket, Content};
 use crate::failure::{Failure, Kind};
@@ -18,6 +21,10 @@ use crate::staging::{Packed, Staging};
 const WORTH_ASKING: u64 = 1 << 20;
 /// How often an archive that arrived damaged is sent again.
 const DAMAGED: u32 = 2;
+/// Archives that are made at once, at most: more are faster than any network, and take memory.
+const PACKERS: usize = 8;
+/// Threads that work on one large archive, at most.
+const THREADS: usize = 4;
 
 /// A push that is running.
 pub(super) struct Engine<'a> {
@@ -29,8 +36,8 @@ pub(super) struct Engine<'a> {
     pub(super) tell: Sender<Event>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Compressing is for processors: no more at once than there are.
-    processors: Mutex<usize>,
+    /// Those that nobody uses. Compressing is for processors: there are no more of them.
+    packers: Mutex<Vec<Packer>>,
     free: Condvar,
     /// Bytes of archives that were read, and of those that have arrived.
     pub(super) read: Arc<AtomicU64>,
@@ -44,7 +51,8 @@ struct State {
     /// Bytes of the staging directory that are spoken for, of at most that many.
     used: u64,
     limit: u64,
-    packed: Vec<Option<Packed>>,
+    /// What has arrived, and when that began and ended.
+    packed: Vec<Option<(Packed, Instant, Instant)>>,
     pushed: Vec<PushedPath>,
     failed: Vec<FailedPath>,
     fatal: Option<Failure>,
@@ -78,7 +86,7 @@ impl<'a> Engine<'a> {
         staging: &'a Staging,
         paths: Vec<(&'a str, &'a PathInfo)>,
         tell: Sender<Event>,
-    ) -> Engine<'a> {
+    ) -> anyhow::Result<Engine<'a>> {
         let order: Vec<_> =
             paths.iter().map(|(path, info)| (*path, info.nar_size, info.references.as_slice())).collect();
         let state = State {
@@ -88,7 +96,8 @@ impl<'a> Engine<'a> {
             ..State::default()
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Engine {
+        let packers = (0..processors.min(PACKERS)).map(|_| Packer::new(job.level, job.case_hack));
+        Ok(Engine {
             job,
             bucket,
             key,
@@ -97,12 +106,12 @@ impl<'a> Engine<'a> {
             tell,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            processors: Mutex::new(processors),
+            packers: Mutex::new(packers.collect::<Result<_, _>>().context("cannot set up zstd")?),
             free: Condvar::new(),
             read: Arc::default(),
             arrived: Arc::default(),
             stopped: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Works until there is nothing left to do.
@@ -198,7 +207,7 @@ impl<'a> Engine<'a> {
             && self.bucket.size(&url(packed)?)? == Some(packed.file_size)
         {
             self.read.fetch_add(info.nar_size, Ordering::Relaxed);
-            self.arrived(n, packed.clone());
+            self.arrived(n, packed.clone(), Instant::now());
             return Ok(());
         }
         let (packed, place) = match self.staging.staged(path, &info.nar_hash) {
@@ -208,7 +217,7 @@ impl<'a> Engine<'a> {
             }
             None => self.pack(n)?,
         };
-        let mut sent = 0;
+        let (began, mut sent) = (Instant::now(), 0);
         loop {
             match self.upload(&packed, &place) {
                 Err(failure) if failure.kind == Kind::Damaged && sent < DAMAGED => sent += 1,
@@ -216,13 +225,13 @@ impl<'a> Engine<'a> {
             }
         }
         self.staging.done(&packed)?;
-        self.arrived(n, packed);
+        self.arrived(n, packed, began);
         Ok(())
     }
 
-    fn arrived(&self, n: usize, packed: Packed) {
+    fn arrived(&self, n: usize, packed: Packed, began: Instant) {
         self.arrived.fetch_add(self.paths[n].1.nar_size, Ordering::Relaxed);
-        self.state().packed[n] = Some(packed);
+        self.state().packed[n] = Some((packed, began, Instant::now()));
     }
 
     fn pack(&self, n: usize) -> Result<(Packed, Place), Stop> {
@@ -232,20 +241,13 @@ impl<'a> Engine<'a> {
         let nar_hash =
             nar_hash.ok_or_else(|| Stop::Path(format!("Nix says that its hash is `{}`", info.nar_hash)))?;
         let real = self.job.store.join(base);
-        let source = Source {
-            path,
-            real: &real,
-            nar_hash,
-            nar_size: info.nar_size,
-            level: self.job.level,
-            case_hack: self.job.case_hack,
-        };
+        let source = Source { path, real: &real, nar_hash, nar_size: info.nar_size };
         let draft = self.staging.draft(hash_part(path).unwrap_or(base));
-        let made = self.with_processor(|| {
+        let made = self.with_packer(info.nar_size, |packer, threads| {
             if self.stopped.load(Ordering::Relaxed) {
                 return Err(Trouble::Other("stopped".to_owned()));
             }
-            source.pack(&draft, &|size| {
+            packer.pack(&source, &draft, threads, &|size| {
                 self.read.fetch_add(size, Ordering::Relaxed);
             })
         });
@@ -262,13 +264,19 @@ impl<'a> Engine<'a> {
         Ok((packed, place))
     }
 
-    fn with_processor<T>(&self, work: impl FnOnce() -> T) -> T {
-        let lock = || self.processors.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.free.wait_while(lock(), |it| *it == 0);
-        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        let res = work();
-        *lock() += 1;
-        self.free.notify_one();
+    /// Waits for a packer. A large archive gets the processors of others that are idle, too.
+    fn with_packer<T>(&self, size: u64, work: impl FnOnce(&mut Packer, usize) -> T) -> T {
+        let lock = || self.packers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle =
+            self.free.wait_while(lock(), |it| it.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let most = if size > SMALL { THREADS } else { 1 };
+        let left = idle.len().saturating_sub(most);
+        let mut taken = idle.split_off(left);
+        drop(idle);
+        let threads = taken.len();
+        let res = work(&mut taken[0], threads);
+        lock().append(&mut taken);
+        (0..threads).for_each(|_| self.free.notify_one());
         res
     }
 
@@ -290,13 +298,15 @@ impl<'a> Engine<'a> {
     fn info(&self, n: usize) -> Result<(), Stop> {
         let (path, info) = self.paths[n];
         let packed = self.state().packed[n].clone();
-        let packed = packed.ok_or_else(|| Stop::Path("its archive is not there".to_owned()))?;
+        let (packed, began, ended) =
+            packed.ok_or_else(|| Stop::Path("its archive is not there".to_owned()))?;
         let narinfo = self.narinfo(path, info, &packed)?;
         self.bucket.put(&narinfo.key(), Content::bytes(narinfo.to_string().as_bytes()))?;
-        let pushed =
-            PushedPath { path: path.to_owned(), nar_size: info.nar_size, file_size: packed.file_size };
-        drop(self.tell.send(Event::Pushed { path: pushed.path.clone(), size: pushed.file_size }));
-        self.state().pushed.push(pushed);
+        let (path, nar_size, file_size) = (path.to_owned(), info.nar_size, packed.file_size);
+        let ago = |it: Instant| u64::try_from(it.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (began, ended) = (ago(began), ago(ended));
+        drop(self.tell.send(Event::Pushed { path: path.clone(), nar_size, file_size, began, ended }));
+        self.state().pushed.push(PushedPath { path, nar_size, file_size });
         Ok(())
     }
 

@@ -47,6 +47,14 @@ impl Job {
             .set("OLD", &self.old.current)
             .set("NEW", &self.new)
             .set("WHO", &self.who)
+            .set("LEASE", &self.lease().as_secs().to_string())
+    }
+
+    /// How long the lock lives without being renewed. Who says that the device may be silent for so long before it goes
+    /// back says for how long a silence is no end.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.timeout * 2
     }
 
     /// A script that the device keeps, with what its end needs.
@@ -107,13 +115,27 @@ impl Job {
         self.probes.iter().enumerate().fold(script.then(script::PROBES), probe)
     }
 
+    /// What was found to be true of a device that is kept, for people.
+    #[must_use]
+    pub fn proven(&self) -> String {
+        let units = self.old.systemd.then(|| "no unit has failed since".to_owned());
+        let probes = match self.probes.len() {
+            0 => None,
+            1 => Some("the probe passes".to_owned()),
+            n => Some(format!("{n} probes pass")),
+        };
+        let all = [Some("it answers".to_owned()), units, probes];
+        all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     #[must_use]
     pub fn lock(&self, take_over: bool) -> Script {
-        self.script()
-            .set("TAKE_OVER", if take_over { "yes" } else { "" })
-            // Long enough for a large copy over a slow link; every end of ours gives it back.
-            .set("LEASE", "3600")
-            .then(script::LOCK)
+        self.script().set("TAKE_OVER", if take_over { "yes" } else { "" }).then(script::LOCK)
+    }
+
+    #[must_use]
+    pub fn renew(&self) -> Script {
+        self.script().then(script::RENEW)
     }
 
     #[must_use]

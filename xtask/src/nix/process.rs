@@ -156,7 +156,8 @@ fn attend(
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts streaming children")]
 fn start(command: &Command<'_>, stdin: Option<PipeReader>) -> std::io::Result<duct::ReaderHandle> {
-    let child = duct::cmd(command.program.as_std_path(), command.args);
+    // A text, not a path: duct looks for the path `sudo` in the directory, for the text on PATH.
+    let child = duct::cmd(command.program.as_str(), command.args);
     let child = match stdin {
         Some(pipe) => child.stdin_file(pipe),
         None => child.stdin_bytes(command.input),
@@ -193,7 +194,7 @@ impl Answer {
 /// When it cannot be started, or took too long.
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts children that may hang")]
 pub fn ask(command: &Command<'_>, patience: Duration) -> anyhow::Result<Answer> {
-    let handle = duct::cmd(command.program.as_std_path(), command.args)
+    let handle = duct::cmd(command.program.as_str(), command.args)
         .dir(command.dir)
         .full_env(command.env)
         .stdin_bytes(command.input)
@@ -284,10 +285,12 @@ fn follow(
             (Some(signal), None) => {
                 signal_all(pids, signal);
                 drop(hold.take());
+                listen(&Event::Stopping);
                 stopping = Some((Instant::now(), Stop::Told));
             }
             (None, None) if stalled => {
                 signal_all(pids, Signal::SIGTERM);
+                listen(&Event::Stopping);
                 stopping = Some((Instant::now(), Stop::Stalled));
             }
             (_, Some((since, _))) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),

@@ -289,7 +289,8 @@ fn host_key(cx: &mut Context, builder: &Registration) -> anyhow::Result<(String,
     let keygen =
         Tool::on_path(cx, "ssh-keygen").context("there is no `ssh-keygen` on PATH: install openssh")?;
     let line = format!("{} {key}\n", builder.alias);
-    let told = keygen.run_with(cx, &["-l", "-f", "-"].map(str::to_owned), line.as_bytes(), None)?;
+    let told =
+        keygen.run_with(cx, &["-l", "-f", "-"].map(str::to_owned), line.as_bytes(), None, &mut || ())?;
     if !told.exit.success() {
         bail!("ssh-keygen cannot read the host key `{key}`: {}", told.why());
     }
