@@ -69,10 +69,19 @@ impl Client<'_> {
             Some(key) => Some(HostKeys::write(&self.state, address.host(), key)?),
             None => None,
         };
+        Ok((self.ssh_words(address, known.as_ref().map(|it| it.0.as_str())), known))
+    }
+
+    /// The same as a user would try it, without the file, which is gone by then.
+    pub(super) fn typed(&self, address: &Address) -> String {
+        let sudo = if self.is_root_needed() { "sudo " } else { "" };
+        format!("{sudo}{}", self.ssh_words(address, None).join(" "))
+    }
+
+    fn ssh_words(&self, address: &Address, known: Option<&str>) -> Vec<String> {
         // The daemon has another environment.
         let options = self.host.env("NIX_SSHOPTS").filter(|_| !self.is_root_needed()).unwrap_or_default();
-        let limit = self.patience.as_secs().clamp(1, 8);
-        Ok((address.ssh(options, known.as_ref().map(|it| it.0.as_str()), limit), known))
+        address.ssh(options, known, self.patience.as_secs().clamp(1, 8))
     }
 
     /// Runs a short command as who connects, and gives what it printed.

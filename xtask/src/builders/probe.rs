@@ -112,7 +112,7 @@ impl Probe {
             (login.join().unwrap_or_else(|_| (Err(String::new()), Duration::ZERO)), store)
         });
         res.login = login.1;
-        if let Some(facts) = res.ssh(client, &address, &ssh, login.0, store.0.is_ok()) {
+        if let Some(facts) = res.ssh(client, &address, login.0, store.0.is_ok()) {
             res.nix(&store);
             if res.good() || res.no_way().is_none() {
                 res.remote(machine, &facts);
@@ -145,7 +145,6 @@ impl Probe {
         &mut self,
         client: &Client<'_>,
         address: &Address,
-        words: &[String],
         login: Result<Answers, String>,
         nix_answers: bool,
     ) -> Option<Answers> {
@@ -166,9 +165,8 @@ impl Probe {
             Some((_, words)) => format!("{words}: {}", last_line(&said)),
             None => last_line(&said).to_owned(),
         };
-        let typed = [&["sudo".to_owned()][..], words].concat();
-        let typed = if client.is_root_needed() { &typed[..] } else { words };
-        let cure = finding.map_or_else(|| format!("try it: `{}`", typed.join(" ")), |it| cure(client, &it));
+        let cure =
+            finding.map_or_else(|| format!("try it: `{}`", client.typed(address)), |it| cure(client, &it));
         self.fail("ssh", found, cure);
         None
     }

@@ -52,11 +52,10 @@ fn machine(facts: &Facts, machine: &Machine, probe: Option<&Result<Probe, String
             .cure(it.cure.clone().unwrap_or_default()),
         Some(it) => {
             let found = format!("{what}: {}: {}", it.step, it.found);
+            let slow = it.found.contains("did not answer within");
             let (check, why) = match it.state {
                 // It may be switched off; all the rest was written down wrongly.
-                State::Fail
-                    if it.found.starts_with("cannot be reached") || it.found.contains("did not answer") =>
-                {
+                State::Fail if it.found.starts_with("cannot be reached") || slow => {
                     (Check::warn(GROUP, name, found), "Nix waits for it, then builds here or not at all")
                 }
                 State::Fail => {
@@ -64,7 +63,10 @@ fn machine(facts: &Facts, machine: &Machine, probe: Option<&Result<Probe, String
                 }
                 _ => (Check::warn(GROUP, name, found), "it builds, but not for ever"),
             };
-            check.because(why).cure(it.cure.clone().unwrap_or_else(|| explain.to_owned()))
+            let cure = it.cure.clone().filter(|_| !slow);
+            check
+                .because(why)
+                .cure(cure.unwrap_or_else(|| format!("`{explain}` waits longer, and tries each step")))
         }
         None if machine.host_key.is_none() => Check::warn(
             GROUP,

@@ -28,6 +28,8 @@ pub struct Facts {
     pub host: Host,
     pub workspace: Workspace,
     pub offline: bool,
+    /// Wait for builders as long as they need.
+    pub patient: bool,
     /// Seconds since 1970.
     pub now: i64,
     /// The Nix that is used, or why there is none.
@@ -63,6 +65,28 @@ impl Facts {
     /// Asks everything; of the network only if that is allowed.
     #[must_use]
     pub fn of(host: Host, workspace: Workspace, nix: Result<Nix, String>, offline: bool, now: i64) -> Facts {
+        let mut res = Facts::unasked(host, workspace, nix, offline, now);
+        res.ask();
+        res
+    }
+
+    /// The same, however long a builder takes to answer.
+    #[must_use]
+    pub fn patiently(
+        host: Host,
+        workspace: Workspace,
+        nix: Result<Nix, String>,
+        offline: bool,
+        now: i64,
+    ) -> Facts {
+        let mut res = Facts::unasked(host, workspace, nix, offline, now);
+        res.patient = true;
+        res.ask();
+        res
+    }
+
+    /// What the files say.
+    fn unasked(host: Host, workspace: Workspace, nix: Result<Nix, String>, offline: bool, now: i64) -> Facts {
         let flavour = nix.as_ref().ok().map(|it| it.flavour);
         let installation = Installation::find(&host, flavour);
         let conf_file = conf_file(&host, nix.as_ref().ok());
@@ -71,7 +95,7 @@ impl Facts {
         let wanted = wanted(&workspace);
         let builders = builders(&host, &machine, &user, nix.as_ref().ok());
         let state = workspace.root.join("target/xtask");
-        let mut res = Facts {
+        Facts {
             on_path: on_path(&host),
             largest: sizes::largest(&state),
             build_dir: build_dir::effective(&host, nix.as_ref().ok(), &machine),
@@ -92,11 +116,10 @@ impl Facts {
             host,
             workspace,
             offline,
+            patient: false,
             now,
             nix,
-        };
-        res.ask();
-        res
+        }
     }
 
     /// What may take time, each in a thread of its own.
@@ -180,7 +203,7 @@ impl Facts {
             host: &self.host,
             nix: self.nix.as_ref().ok(),
             state: self.workspace.root.join("target/xtask"),
-            patience: probe::PATIENCE,
+            patience: if self.patient { probe::DEEP } else { probe::PATIENCE },
         };
         Probe::of(&client, machine).map_err(|it| format!("{it:#}"))
     }

@@ -93,7 +93,15 @@ fn pointers(facts: &Facts, git: &Git) -> Option<Check> {
     };
     let found: Vec<&String> = git.lfs.iter().filter(is_pointer).collect();
     if found.is_empty() {
-        return Some(Check::pass(GROUP, "lfs", format!("{} here", count(git.lfs.len(), "file"))));
+        let here = format!("{} here", count(git.lfs.len(), "file"));
+        if asks_for_lfs(facts) {
+            return Some(Check::pass(GROUP, "lfs", here));
+        }
+        return Some(
+            Check::warn(GROUP, "lfs", format!("{here}, and no flake asks for them"))
+                .because("who fetches the flake from elsewhere gets three lines of text in place of each")
+                .cure("`inputs.self.lfs = true;` in flake.nix (Nix 2.27 or newer)"),
+        );
     }
     let install = if git.has_lfs { "" } else { "install git-lfs, then " };
     Some(
@@ -105,6 +113,14 @@ fn pointers(facts: &Facts, git: &Git) -> Option<Check> {
         .because("builds get three lines of text in place of the file, and may succeed")
         .cure(format!("{install}git lfs install --local && git lfs pull")),
     )
+}
+
+/// Whether a flake of the workspace wants Nix to fetch such files.
+fn asks_for_lfs(facts: &Facts) -> bool {
+    let root = &facts.workspace.root;
+    let text = |dir: &str| std::fs::read_to_string(root.join(dir).join("flake.nix")).unwrap_or_default();
+    let asks = |it: &str| it.split_whitespace().collect::<String>().contains("self.lfs=true");
+    facts.workspace.flakes.iter().any(|it| asks(&text(it.dir.as_str())))
 }
 
 /// On macOS `A.nix` and `a.nix` are one file.

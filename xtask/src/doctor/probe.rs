@@ -13,6 +13,8 @@ use crate::nix::trust;
 pub(super) const PATIENCE: Duration = Duration::from_millis(1900);
 /// The same for curl, which wants to say itself what was slow.
 const CURL_SECONDS: &str = "1.8";
+/// So long `--deep` waits for a builder.
+pub(super) const DEEP: Duration = Duration::from_secs(20);
 
 /// Runs a short command of the machine.
 ///

@@ -169,6 +169,13 @@ fn a_work_tree_that_is_none_and_one_of_somebody_else() {
     let (sh, git, work) =
         (xshell::Shell::new().unwrap(), machine.host.path("/tools/git"), machine.host.path("/work"));
     xshell::cmd!(sh, "{git} -C {work} add -f .gitattributes real.glb").quiet().ignore_stderr().run().unwrap();
+    check(
+        &machine,
+        &machine.facts(),
+        "lfs",
+        "warn 1 file here, and no flake asks for them -> `inputs.self.lfs",
+    );
+    machine.put("/work/flake.nix", "{inputs.self.lfs = true; outputs = _: {};}");
     check(&machine, &machine.facts(), "lfs", "pass 1 file here");
     machine
         .put("/work/flake.lock", "{}")

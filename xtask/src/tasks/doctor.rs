@@ -5,9 +5,12 @@ use std::time::SystemTime;
 use crate::changeset::apply::Applied;
 use crate::context::Context;
 use crate::doctor::{self, Check, Facts};
+use crate::host::Host;
 use crate::locks::calendar;
+use crate::nix::Nix;
 use crate::report::Report;
 use crate::tasks::build::Build;
+use crate::workspace::Workspace;
 
 /// The health of this machine and of this workspace, on one page: what was found, why it matters, how to repair it
 ///
@@ -18,21 +21,21 @@ pub struct Doctor {
     /// Repair what is safe: show each change, ask, do it, look again. `cargo xtask setup undo` takes it back
     #[arg(long)]
     fix: bool,
-    /// Also build `selftest` of the root's flake, which proves more than any question
+    /// Take the time that slow builders need, and build `selftest` of the root's flake, which proves more than any question
     #[arg(long)]
     deep: bool,
 }
 
 impl Doctor {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let (mut facts, mut checks) = look(cx);
+        let (mut facts, mut checks) = look(cx, self.deep);
         if self.fix {
             let mut changed = false;
             for set in doctor::fixes(&facts, &checks)? {
                 changed |= set.apply(cx)? == Applied::Done;
             }
             if changed {
-                (facts, checks) = look(cx);
+                (facts, checks) = look(cx, self.deep);
             }
         }
         if self.deep {
@@ -42,21 +45,28 @@ impl Doctor {
     }
 }
 
-fn look(cx: &mut Context) -> (Facts, Vec<Check>) {
+fn look(cx: &mut Context, patient: bool) -> (Facts, Vec<Check>) {
+    let ask = if patient { Facts::patiently } else { Facts::of };
     let offline = cx.globals.offline;
-    let facts = facts(cx, offline);
+    let facts = facts_by(cx, offline, ask);
     let checks = doctor::checks(&facts);
     (facts, checks)
 }
 
 /// What is so now.
 pub(super) fn facts(cx: &mut Context, offline: bool) -> Facts {
+    facts_by(cx, offline, Facts::of)
+}
+
+type Ask = fn(Host, Workspace, Result<Nix, String>, bool, i64) -> Facts;
+
+fn facts_by(cx: &mut Context, offline: bool, ask: Ask) -> Facts {
     let nix = match cx.nix_at_hand() {
         Some(nix) => Ok(nix.clone()),
         None => Err(cx.nix_missing()),
     };
     let now = calendar::seconds(SystemTime::now());
-    Facts::of(cx.host.clone(), cx.workspace.clone(), nix, offline, now)
+    ask(cx.host.clone(), cx.workspace.clone(), nix, offline, now)
 }
 
 /// A build that needs no input, by this very program.
