@@ -19,28 +19,20 @@ in {
   };
 
   config = lib.mkIf cfg.enable {
-    systemd.services.serial-bridge = {
+    systemd.services.serial-bridge = service.client {
       description = "Serial link to Elodin-DB";
-      wantedBy = ["multi-user.target"];
-      inherit (service.afterDatabase) after wants;
-      inherit (service) unitConfig;
+      command = [(lib.getExe cfg.package)];
       # Not debug: while the database is away it tries again without a pause, and would fill the journal.
       environment.RUST_LOG = "info";
-      serviceConfig =
-        service.hardening
-        // service.restart
-        // {
-          Type = "exec";
-          ExecStart = lib.getExe cfg.package;
-          KillSignal = "SIGINT";
-          # That same loop must not take a whole core from the flight software.
-          CPUWeight = 20;
-          DynamicUser = true;
-          SupplementaryGroups = ["dialout"];
-          DevicePolicy = "closed";
-          # The link's device is in the program.
-          DeviceAllow = ["/dev/ttyTHS0 rw"];
-        };
+      serviceConfig = {
+        KillSignal = "SIGINT";
+        # That same loop must not take a whole core from the flight software.
+        CPUWeight = 20;
+        SupplementaryGroups = ["dialout"];
+        DevicePolicy = "closed";
+        # The link's device is in the program.
+        DeviceAllow = ["/dev/ttyTHS0 rw"];
+      };
     };
   };
 }

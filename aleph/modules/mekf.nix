@@ -25,22 +25,14 @@ in {
   };
 
   config = lib.mkIf cfg.enable {
-    systemd.services.mekf = {
+    systemd.services.mekf = service.client {
       description = "Attitude filter";
-      wantedBy = ["multi-user.target"];
-      inherit (service.afterDatabase) after wants;
-      inherit (service) unitConfig;
       environment.RUST_LOG = "info";
-      serviceConfig =
-        service.hardening
-        // service.restart
-        // {
-          Type = "exec";
-          ExecStart = lib.escapeShellArgs ([(lib.getExe cfg.package)] ++ lib.optional (cfg.configFile != null) "${cfg.configFile}");
-          KillSignal = "SIGINT";
-          DynamicUser = true;
-          PrivateDevices = true;
-        };
+      command = [(lib.getExe cfg.package)] ++ lib.optional (cfg.configFile != null) "${cfg.configFile}";
+      serviceConfig = {
+        KillSignal = "SIGINT";
+        PrivateDevices = true;
+      };
     };
   };
 }

@@ -35,12 +35,7 @@ in {
   options.services.msp-osd = {
     enable = lib.mkEnableOption "the on-screen display over MSP DisplayPort";
     package = lib.mkPackageOption pkgs ["aleph" "msp-osd"] {};
-    autostart = lib.mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether it starts with the system.";
-    };
+    inherit (service.options) autostart;
     mode = lib.mkOption {
       type = types.enum ["serial" "debug"];
       default = "serial";
@@ -113,12 +108,7 @@ in {
       example = true;
       description = "Whether the transmitter starts to record when the display starts.";
     };
-    extraArgs = lib.mkOption {
-      type = types.listOf types.str;
-      default = [];
-      example = ["--verbose"];
-      description = "More arguments for `msp-osd`.";
-    };
+    extraArgs = service.options.extraArgs "msp-osd";
     inputs = {
       position = vector 14;
       orientation = {
@@ -186,31 +176,17 @@ in {
       KERNEL=="ttyTHS[0-9]*", GROUP="dialout", MODE="0660"
     '';
 
-    systemd.services.msp-osd = {
+    systemd.services.msp-osd = service.client {
       description = "On-screen display";
-      wantedBy = lib.optional cfg.autostart "multi-user.target";
-      inherit (service.afterDatabase) after wants;
-      inherit (service) unitConfig;
+      inherit (cfg) autostart;
       restartTriggers = [config.environment.etc."msp-osd/config.toml".source];
       environment.RUST_LOG = lib.mkDefault "info";
-      serviceConfig =
-        service.hardening
-        // service.restart
-        // {
-          Type = "exec";
-          ExecStart = lib.escapeShellArgs ([
-              package
-              "--config"
-              configFile
-              "--mode"
-              cfg.mode
-            ]
-            ++ cfg.extraArgs);
-          DynamicUser = true;
-          SupplementaryGroups = ["dialout"];
-          DevicePolicy = "closed";
-          DeviceAllow = ["${cfg.serialPort} rw"];
-        };
+      command = [package "--config" configFile "--mode" cfg.mode] ++ cfg.extraArgs;
+      serviceConfig = {
+        SupplementaryGroups = ["dialout"];
+        DevicePolicy = "closed";
+        DeviceAllow = ["${cfg.serialPort} rw"];
+      };
     };
   };
 }

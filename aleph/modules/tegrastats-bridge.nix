@@ -19,26 +19,18 @@ in {
   };
 
   config = lib.mkIf cfg.enable {
-    systemd.services.tegrastats-bridge = {
+    systemd.services.tegrastats-bridge = service.client {
       description = "Health of the board to Elodin-DB";
-      wantedBy = ["multi-user.target"];
-      inherit (service.afterDatabase) after wants;
-      inherit (service) unitConfig;
+      command = [(lib.getExe cfg.package)];
       # Not debug: while the database is away it tries again without a pause, and would fill the journal.
       environment.RUST_LOG = "info";
-      serviceConfig =
-        service.hardening
-        // service.restart
-        // {
-          Type = "exec";
-          ExecStart = lib.getExe cfg.package;
-          KillSignal = "SIGINT";
-          # That same loop must not take a whole core from the flight software.
-          CPUWeight = 20;
-          # All it reads is in /sys, for everybody.
-          DynamicUser = true;
-          PrivateDevices = true;
-        };
+      serviceConfig = {
+        KillSignal = "SIGINT";
+        # That same loop must not take a whole core from the flight software.
+        CPUWeight = 20;
+        # All it reads is in /sys, for everybody.
+        PrivateDevices = true;
+      };
     };
   };
 }

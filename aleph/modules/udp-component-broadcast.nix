@@ -12,12 +12,7 @@ in {
   options.services.udp-component-broadcast = {
     enable = lib.mkEnableOption "the broadcast of a component over UDP";
     package = lib.mkPackageOption pkgs ["aleph" "udp-component-broadcast"] {};
-    autostart = lib.mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether it starts with the system.";
-    };
+    inherit (service.options) autostart dbAddr verbose;
     component = lib.mkOption {
       type = types.str;
       example = "bdx.world_pos";
@@ -35,12 +30,6 @@ in {
       example = "chaser";
       description = "Who it is that sends.";
     };
-    dbAddr = lib.mkOption {
-      type = types.str;
-      default = "127.0.0.1:2240";
-      example = "10.224.0.1:2240";
-      description = "Address of the database.";
-    };
     broadcastRate = lib.mkOption {
       type = types.numbers.positive;
       default = 10.0;
@@ -53,55 +42,38 @@ in {
       example = 41236;
       description = "The UDP port that it is sent to.";
     };
-    verbose = lib.mkOption {
-      type = types.bool;
-      default = false;
-      example = true;
-      description = "Whether it says more.";
-    };
-    extraArgs = lib.mkOption {
-      type = types.listOf types.str;
-      default = [];
-      example = ["--verbose"];
-      description = "More arguments for `udp-broadcast`.";
-    };
+    extraArgs = service.options.extraArgs "udp-broadcast";
   };
 
   config = lib.mkIf cfg.enable {
     environment.systemPackages = [cfg.package];
-    systemd.services.udp-component-broadcast = {
+    systemd.services.udp-component-broadcast = service.client {
       description = "Broadcast of ${cfg.component}";
-      wantedBy = lib.optional cfg.autostart "multi-user.target";
-      inherit (service.afterDatabase) after wants;
-      inherit (service) unitConfig;
-      serviceConfig =
-        service.hardening
-        // service.restart
-        // {
-          Type = "exec";
-          ExecStart = lib.escapeShellArgs ([
-              (lib.getExe' cfg.package "udp-broadcast")
-              "--component"
-              cfg.component
-            ]
-            ++ lib.optionals (cfg.rename != null) ["--rename" cfg.rename]
-            ++ [
-              "--source-id"
-              cfg.sourceId
-              "--db-addr"
-              cfg.dbAddr
-              "--broadcast-rate"
-              (toString cfg.broadcastRate)
-              "--broadcast-port"
-              (toString cfg.broadcastPort)
-            ]
-            ++ lib.optional cfg.verbose "-v"
-            ++ cfg.extraArgs);
-          DynamicUser = true;
-          PrivateDevices = true;
-          # It asks for the addresses of the interfaces.
-          RestrictAddressFamilies = service.hardening.RestrictAddressFamilies ++ ["AF_NETLINK"];
-        };
+      inherit (cfg) autostart;
+      command =
+        [
+          (lib.getExe' cfg.package "udp-broadcast")
+          "--component"
+          cfg.component
+        ]
+        ++ lib.optionals (cfg.rename != null) ["--rename" cfg.rename]
+        ++ [
+          "--source-id"
+          cfg.sourceId
+          "--db-addr"
+          cfg.dbAddr
+          "--broadcast-rate"
+          (toString cfg.broadcastRate)
+          "--broadcast-port"
+          (toString cfg.broadcastPort)
+        ]
+        ++ lib.optional cfg.verbose "-v"
+        ++ cfg.extraArgs;
+      serviceConfig = {
+        PrivateDevices = true;
+        # It asks for the addresses of the interfaces.
+        RestrictAddressFamilies = service.hardening.RestrictAddressFamilies ++ ["AF_NETLINK"];
+      };
     };
   };
 }

@@ -74,8 +74,8 @@ impl Bucket {
                     Err(none) if access == Access::Read && none.kind != Kind::Expired => None,
                     Err(none) => return Err(none),
                 };
-                let client = Client::new(machine, patience, connections)?;
-                Place::S3(Box::new(S3::new(&address, identity, client, machine)))
+                let client = |base: &str| Client::new(base, machine, patience, connections);
+                Place::S3(Box::new(S3::new(&address, identity, machine, client)?))
             }
             Address::Http(_) if access == Access::Write => {
                 return Err(Failure::new(
@@ -84,7 +84,8 @@ impl Bucket {
                 ));
             }
             Address::Http(base) => {
-                Place::Web(Box::new(Web::new(base, Client::new(machine, patience, connections)?)))
+                let client = Client::new(&base, machine, patience, connections)?;
+                Place::Web(Box::new(Web::new(base, client)))
             }
             Address::File(dir) => Place::Directory(Directory::new(dir)),
         };
@@ -162,20 +163,21 @@ impl Bucket {
     }
 
     /// Files whose keys begin so, a page at a time, in the order of their keys; `flat` leaves out those in
-    /// directories below. `more` says whether to go on.
+    /// directories below. `more` says whether to go on; that the list was read to its end is told.
     pub fn list(
         &self,
         prefix: &str,
         flat: bool,
         more: &mut dyn FnMut(Vec<Entry>) -> bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         match &self.place {
             Place::S3(it) => {
                 let mut next = None;
                 loop {
                     let page = it.page(prefix, flat, next.as_deref())?;
-                    if !more(page.entries) || page.next.is_none() {
-                        return Ok(());
+                    let go_on = more(page.entries);
+                    if page.next.is_none() || !go_on {
+                        return Ok(page.next.is_none());
                     }
                     next = page.next;
                 }
@@ -188,7 +190,7 @@ impl Bucket {
                 let mut entries = it.list(prefix)?;
                 entries.retain(|it| !flat || !it.key[prefix.len()..].contains('/'));
                 more(entries);
-                Ok(())
+                Ok(true)
             }
         }
     }

@@ -25,7 +25,7 @@ impl Sha256 {
     /// Lower-case hexadecimal, as S3 wants it.
     #[must_use]
     pub fn hex(&self) -> String {
-        self.0.iter().map(|it| format!("{it:02x}")).collect()
+        hex(&self.0)
     }
 
     /// 52 characters of Nix's base 32, without `sha256:`.
@@ -56,6 +56,13 @@ impl Sha256 {
             _ => None,
         }
     }
+}
+
+/// Lower-case hexadecimal. Each request needs some hundred digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |it: u8| char::from(b"0123456789abcdef"[usize::from(it)]);
+    bytes.iter().flat_map(|it| [digit(it >> 4), digit(it & 15)]).collect()
 }
 
 fn from_hex(digits: &str) -> Option<Sha256> {

@@ -1,6 +1,8 @@
 //! HTTP that does not give up at the first difficulty: retries with growing pauses and some chance in them, respect
 //! for `Retry-After`, and an end to waiting for who says nothing.
 
+mod names;
+
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::Utf8Path;
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, SendBody};
 
+use self::names::Names;
 use crate::calendar;
 use crate::failure::{Failure, Kind};
 use crate::hash::Sha256;
@@ -143,11 +147,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// Certificates are those that are built in, or those of the file that `NIX_SSL_CERT_FILE` or `SSL_CERT_FILE`
-    /// names. Proxies are those of the environment.
-    pub fn new(machine: &Machine, patience: Patience, connections: usize) -> Result<Client, Failure> {
+    /// For the server of that URL. Certificates, where it needs any, are those that are built in, or those of the
+    /// file that `NIX_SSL_CERT_FILE` or `SSL_CERT_FILE` names. Proxies are those of the environment.
+    pub fn new(
+        url: &str,
+        machine: &Machine,
+        patience: Patience,
+        connections: usize,
+    ) -> Result<Client, Failure> {
         let mut tls = TlsConfig::builder();
-        if let Some(file) = machine.env("NIX_SSL_CERT_FILE").or(machine.env("SSL_CERT_FILE")) {
+        let file = machine.env("NIX_SSL_CERT_FILE").or(machine.env("SSL_CERT_FILE"));
+        if let Some(file) = file.filter(|_| url.starts_with("https:")) {
             tls = tls.root_certs(RootCerts::new_with_certs(&certificates(file)?));
         }
         let config = Agent::config_builder()
@@ -162,7 +172,7 @@ impl Client {
             .timeout_per_write(Some(patience.stall))
             .build();
         Ok(Client {
-            agent: Agent::new_with_config(config),
+            agent: Agent::with_parts(config, DefaultConnector::new(), Names::default()),
             patience,
             machine: machine.clone(),
             not_before: Mutex::new(Instant::now()),

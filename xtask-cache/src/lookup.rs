@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::bucket::Bucket;
 use crate::failure::{Failure, Kind};
@@ -11,39 +12,49 @@ use crate::narinfo::key_of;
 
 /// Questions at once.
 pub const AT_ONCE: usize = 32;
-/// A page of a list takes as long as this many questions after each other; an estimate.
-const PAGE: f64 = 2.0;
 const ALPHABET: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
 
 /// Those of the paths that the cache has a narinfo of.
 pub fn present(bucket: &Bucket, paths: &[&str]) -> Result<BTreeSet<String>, Failure> {
     if bucket.can_list()
         && paths.len() > AT_ONCE
-        && let Some(keys) = listed(bucket, paths.len())?
+        && let Some(keys) = listed(bucket, paths)?
     {
         return Ok(paths.iter().filter(|it| keys.contains(&key_of(it))).map(|it| (*it).to_owned()).collect());
     }
     ask_each(paths, |path| Ok(bucket.size(&key_of(path))?.is_some()))
 }
 
-/// The keys of all narinfos; `None` when asking for each of `wanted` paths is quicker, or lists are not allowed.
-fn listed(bucket: &Bucket, wanted: usize) -> Result<Option<BTreeSet<String>>, Failure> {
+/// The keys of all narinfos; `None` when asking for each path is quicker, or lists are not allowed. Pages come one
+/// after the other, answers [`AT_ONCE`]: how long either takes is found out by the first page and one question.
+fn listed(bucket: &Bucket, paths: &[&str]) -> Result<Option<BTreeSet<String>>, Failure> {
     let mut keys = BTreeSet::new();
-    let mut all = true;
+    let (mut pages, mut asked) = (0, Ok(None));
+    let start = Instant::now();
     let result = bucket.list("", true, &mut |entries| {
-        let first = keys.is_empty();
+        pages += 1;
+        let page = start.elapsed();
         let last = entries.last().map(|it| it.key.clone()).unwrap_or_default();
         keys.extend(entries.into_iter().map(|it| it.key).filter(|it| it.ends_with(".narinfo")));
-        let pages = 1.0 / position(&last).max(1e-6);
-        let questions = whole(wanted) / whole(AT_ONCE);
-        all = !first || (pages - 1.0) * PAGE <= questions;
-        all
+        if pages > 1 {
+            return true;
+        }
+        let start = Instant::now();
+        asked = bucket.size(&key_of(paths[0]));
+        asked.is_ok() && list_is_quicker(position(&last), page, start.elapsed(), paths.len())
     });
+    asked?;
     match result {
-        Ok(()) => Ok(all.then_some(keys)),
+        Ok(all) => Ok(all.then_some(keys)),
         Err(failure) if failure.kind == Kind::Denied => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether to go on with a list of which a page has taken so long and led so far, or to ask for each path.
+fn list_is_quicker(position: f64, page: Duration, question: Duration, paths: usize) -> bool {
+    let pages = 1.0 / position.max(1e-6) - 1.0;
+    pages * page.as_secs_f64() <= whole(paths) / whole(AT_ONCE) * question.as_secs_f64()
 }
 
 /// Counts of paths are far below what a float holds.
@@ -136,5 +147,15 @@ mod tests {
         assert!(position("0000") < 0.001 && position("zzzz") > 0.999);
         assert!((position("g000") - 0.5).abs() < 0.04);
         assert!(position("1") > position("0zzz"));
+    }
+
+    /// A list of 10 pages in all, and 5,000 paths: 156 rounds of questions.
+    #[test]
+    fn whichever_is_quicker() {
+        let ms = Duration::from_millis;
+        assert!(list_is_quicker(0.1, ms(100), ms(20), 5000));
+        assert!(!list_is_quicker(0.1, ms(100), ms(20), 500));
+        assert!(!list_is_quicker(0.001, ms(100), ms(20), 5000));
+        assert!(list_is_quicker(1.0, ms(900), ms(1), 33));
     }
 }

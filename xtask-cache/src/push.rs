@@ -67,7 +67,7 @@ pub fn push(
         return Ok(summary);
     }
     let staging = Staging::open(&job.staging.dir, &job.to)?;
-    let outcome = run(job, &bucket, &key, &staging, missing, tell);
+    let outcome = run(job, &bucket, &key, &staging, missing, tell)?;
     summary.pushed = outcome.pushed;
     summary.failed = outcome.failed;
     summary.error = outcome.fatal.map(|it| it.text);
@@ -160,11 +160,11 @@ fn run(
     staging: &Staging,
     missing: Missing<'_>,
     tell: &mut dyn FnMut(Event),
-) -> Outcome {
+) -> anyhow::Result<Outcome> {
     let (sender, events) = channel();
     let total: u64 = missing.iter().map(|it| it.1.nar_size).sum();
     let mut progress = Progress { of: missing.len(), total, ..Progress::default() };
-    let engine = Engine::new(job, bucket, key, staging, missing, sender);
+    let engine = Engine::new(job, bucket, key, staging, missing, sender)?;
     let (read, arrived) = (engine.read.clone(), engine.arrived.clone());
     std::thread::scope(|scope| {
         let engine = scope.spawn(move || engine.run());
@@ -177,7 +177,7 @@ fn run(
             progress.sent = bucket.sent();
             progress.clone()
         });
-        engine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        Ok(engine.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 

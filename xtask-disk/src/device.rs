@@ -47,21 +47,21 @@ impl Device<'_> {
         let mut file = opened.map_err(|error| match errno(&error) {
             Errno::EBUSY => anyhow!("`{path}` is in use: a program has it open, or it is mounted where we cannot see it, as in a container; `sudo fuser -vm {path}` may say which"),
             Errno::EROFS => anyhow!("`{path}` is write-protected; is there a switch on it?"),
-            Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOMEDIUM => anyhow!("`{path}` is gone; was it pulled out?"),
+            Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOMEDIUM => anyhow!("`{path}` is gone, as if pulled out"),
             _ => anyhow!("cannot open `{path}`: {error}"),
         })?;
         let meta = file.metadata().with_context(|| format!("cannot look at `{path}`"))?;
         if let Some(number) = &disk.number {
             let is = format!("{}:{}", major(meta.rdev()), minor(meta.rdev()));
             if !meta.file_type().is_block_device() || is != *number {
-                bail!("`{path}` is another device now ({is}, not {number}); nothing was written");
+                bail!("`{path}` is another device than the one that was confirmed ({is}, not {number})");
             }
         }
         let size =
             file.seek(SeekFrom::End(0)).with_context(|| format!("cannot ask `{path}` for its size"))?;
         if size != disk.size && disk.number.is_some() {
             bail!(
-                "`{path}` is another disk now: it has {size} bytes, and {} were confirmed; nothing was written",
+                "`{path}` is another disk than the one that was confirmed: it has {size} bytes, that one had {}",
                 disk.size
             );
         }
@@ -71,19 +71,20 @@ impl Device<'_> {
             format!("`{path}` has sectors of {} bytes, which nobody has tried", disk.sector)
         })?;
         let device = Device { disk, file, sector };
-        if let Some((file, was, is)) = device.change() {
-            bail!(
-                "`{path}` is another disk now: `{file}` says `{is}`, and `{was}` was confirmed; nothing was written"
-            );
+        if let Some(change) = device.change() {
+            bail!("`{path}` is another disk than the one that was confirmed: {change}");
         }
         Ok(device)
     }
 
-    /// The first fact that does not hold any more: the file, what it said, what it says.
-    fn change(&self) -> Option<(&str, &str, String)> {
+    /// The first fact that does not hold any more, if any.
+    fn change(&self) -> Option<String> {
         self.disk.facts.iter().find_map(|(file, was)| {
-            let is = std::fs::read_to_string(file).unwrap_or_default();
-            (is.trim() != was).then(|| (file.as_str(), was.as_str(), is.trim().to_owned()))
+            let Ok(is) = std::fs::read_to_string(file) else {
+                return Some("that one was taken out in between".to_owned());
+            };
+            let name = file.rsplit('/').next().unwrap_or(file);
+            (is.trim() != was).then(|| format!("its {name} was {was}, and is {}", is.trim()))
         })
     }
 
@@ -93,34 +94,38 @@ impl Device<'_> {
 
     /// Whole sectors, at a multiple of them.
     pub(crate) fn write(&self, bytes: &[u8], at: u64) -> anyhow::Result<()> {
-        self.file.write_all_at(bytes, at).map_err(|error| self.explain("written", at, &error))
+        self.file.write_all_at(bytes, at).map_err(|error| self.explain("written", at, bytes.len(), &error))
     }
 
     /// Fills the buffer from the disk itself.
     pub(crate) fn read(&self, buffer: &mut Buffer, at: u64) -> anyhow::Result<()> {
-        self.file.read_exact_at(buffer, at).map_err(|error| self.explain("read back", at, &error))
+        let len = buffer.len();
+        self.file.read_exact_at(buffer, at).map_err(|error| self.explain("read back", at, len, &error))
     }
 
     /// Returns when all is on the disk, and not in a cache of it.
     pub(crate) fn sync(&self) -> anyhow::Result<()> {
-        self.file.sync_all().map_err(|error| self.explain("written to its end", self.size(), &error))
+        self.file.sync_all().map_err(|error| self.explain("flushed", self.size(), 0, &error))
     }
 
-    fn explain(&self, what: &str, at: u64, error: &std::io::Error) -> anyhow::Error {
+    /// Why the bytes from `at` on could not be read or written; all of the disk when there are none.
+    fn explain(&self, what: &str, at: u64, len: usize, error: &std::io::Error) -> anyhow::Error {
         let path = &self.disk.path;
+        let place =
+            if len == 0 { String::new() } else { format!(" between byte {at} and {}", at + len as u64) };
         let gone = [Errno::ENODEV, Errno::ENXIO, Errno::ENOMEDIUM, Errno::ESHUTDOWN].contains(&errno(error));
         if gone || self.change().is_some() {
-            return anyhow!("`{path}` is gone since byte {at}; was it pulled out?");
+            return anyhow!("`{path}` is gone, as if pulled out: it was {what} up to byte {at}");
         }
         match errno(error) {
             Errno::EIO => anyhow!(
-                "`{path}` cannot be {what} at byte {at} (I/O error): it is worn out or badly plugged in; try another one"
+                "`{path}` cannot be {what}{place} (I/O error): it is worn out or badly plugged in; try another one"
             ),
             Errno::ENOSPC => anyhow!(
                 "`{path}` has no room behind byte {at}, though it says that it has {} bytes; try another one",
                 self.size()
             ),
-            _ => anyhow!("`{path}` cannot be {what} at byte {at}: {error}"),
+            _ => anyhow!("`{path}` cannot be {what}{place}: {error}"),
         }
     }
 }

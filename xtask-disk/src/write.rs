@@ -59,7 +59,7 @@ struct Written {
 
 pub(crate) fn write(job: &Job, talk: &Talk) -> anyhow::Result<Done> {
     for command in &job.before {
-        run(command)?;
+        run(command).context("cannot unmount what is on the disk; close what is open there")?;
     }
     let device = Device::open(&job.disk)?;
     if job.image.size > device.size() {

@@ -2,10 +2,12 @@
 
 pub mod address;
 pub mod choice;
+pub mod client;
 pub mod load;
 pub mod machines;
 pub mod probe;
 pub mod registration;
+mod remote;
 
 pub use machines::{Machine, Machines, Origin, Problem, Refusal};
 

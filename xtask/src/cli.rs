@@ -199,10 +199,9 @@ pub(crate) fn main() -> ExitCode {
     };
     let Global { json, quiet, verbose, .. } = cli.global;
     let host = Host::current();
-    let dumb = |it: &Host| it.env("NO_COLOR").is_some() || it.env("TERM") == Some("dumb");
     let heartbeat = host.as_ref().ok().and_then(|it| it.env("XTASK_HEARTBEAT")?.parse().ok());
     let heartbeat = Some(Duration::from_secs(heartbeat.unwrap_or(HEARTBEAT)));
-    let style = Style { quiet, verbose, json, colour: !host.as_ref().is_ok_and(dumb), heartbeat };
+    let style = Style { quiet, verbose, json, heartbeat, ..host.as_ref().map(terminal).unwrap_or_default() };
     if let (Task::Complete(it), Ok(host)) = (&cli.task, &host) {
         let lines = it.lines(host, &mut command());
         return Ui::new(Style::default()).finish(&Report { lines, ..Report::done() });
@@ -220,6 +219,15 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(error) => Ui::new(style).fail(&error),
     }
+}
+
+/// What the terminal can do, as the environment says it.
+fn terminal(host: &Host) -> Style {
+    let set = |name: &str| host.env(name).filter(|it| !it.is_empty());
+    let moves = set("TERM").is_some_and(|it| it != "dumb");
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();
+    let unicode = ["utf-8", "utf8"].iter().any(|it| locale.to_lowercase().contains(it));
+    Style { moves, colour: moves && set("NO_COLOR").is_none(), unicode, ..Style::default() }
 }
 
 fn context(host: Host, global: Global, ui: Ui, scope: Scope) -> anyhow::Result<Context> {

@@ -67,12 +67,14 @@ impl Context {
         host: Host,
         dir: Utf8PathBuf,
         globals: Globals,
-        ui: Ui,
+        mut ui: Ui,
         scope: Scope,
     ) -> anyhow::Result<Context> {
         let workspace = Workspace::discover(&dir, scope)?;
         let sh = Shell::new().context("cannot read the current directory")?;
         sh.change_dir(&workspace.root);
+        let interrupt = Interrupt::install()?;
+        ui.heed(interrupt.clone());
         Ok(Context {
             host,
             workspace,
@@ -80,7 +82,7 @@ impl Context {
             globals,
             ui,
             sh,
-            interrupt: Interrupt::install()?,
+            interrupt,
             recording: Recording::default(),
             nix: None,
             revisions: BTreeMap::new(),

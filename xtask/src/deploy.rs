@@ -8,6 +8,7 @@ pub mod host_key;
 pub mod job;
 pub mod packages;
 pub mod record;
+pub mod renewal;
 pub mod script;
 pub mod seen;
 pub mod session;

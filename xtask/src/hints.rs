@@ -51,7 +51,7 @@ fn looked_up(cx: &Context, finding: &Finding) -> Option<Hint> {
         "platform-mismatch" | "no-machine" => Some(machines::candidates(cx, finding)),
         "features-missing" => Some(machines::features(cx, finding)),
         "bad-machine-spec" => Some(machines::bad_line(cx, finding)),
-        "ssh-host-key" => Some(machines::who(cx, finding)),
+        "ssh-host-key" | "ssh-host-key-changed" => Some(machines::who(cx, finding)),
         _ => Some(settings::placed(cx, finding)),
     }
 }
@@ -75,3 +75,6 @@ fn by(rule: &'static Rule, holes: &Holes, finding: &Finding) -> Hint {
         plain: rule.plain,
     }
 }
+
+#[cfg(test)]
+mod tests;

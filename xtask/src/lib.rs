@@ -8,6 +8,7 @@ pub mod changeset;
 pub mod ci;
 pub mod cli;
 pub mod closure;
+pub mod columns;
 pub mod companion;
 pub mod context;
 pub mod crates;

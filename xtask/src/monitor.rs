@@ -15,7 +15,7 @@ use crate::nix::event::{Activity, Event, Progress};
 
 use blame::{Blame, derivation_in};
 pub use change::Change;
-pub use said::{Kind, Said};
+pub use said::{BUSY_CACHE, Kind, Said};
 
 /// How many of a builder's last lines are kept for the report of its failure.
 pub const TAIL: usize = 40;
@@ -110,7 +110,7 @@ impl Monitor {
                 said::talk(&mut self.said, text);
                 Some(Change::Plain(text.clone()))
             }
-            Event::Tick | Event::Ignored => None,
+            Event::Tick | Event::Stopping | Event::Ignored => None,
         }
     }
 
@@ -278,6 +278,7 @@ impl Monitor {
     }
 
     fn message(&mut self, level: u64, text: &str, root: Option<&str>) -> Option<Change> {
+        let level = if text.trim_start().starts_with(BUSY_CACHE) { 1 } else { level };
         said::hear(&mut self.said, level, root.unwrap_or(text), text);
         match level {
             // Under `--dry-run` it is told as loudly as an error.

@@ -88,15 +88,20 @@ impl Conf {
     /// What the user adds to it: files in the home, and `NIX_CONFIG`.
     #[must_use]
     pub fn user(host: &Host) -> Conf {
+        // The first has the last word.
+        let files: Vec<_> = user_files(host).into_iter().rev().filter(|it| it.1.exists()).collect();
+        Reader { host, changed: None, conf: Conf::default() }.files(&files).and(Conf::variable(host))
+    }
+
+    /// What `NIX_CONFIG` says; our own Nix reads no files of the user's.
+    #[must_use]
+    pub fn variable(host: &Host) -> Conf {
         let mut reader = Reader { host, changed: None, conf: Conf::default() };
         if let Some(text) = host.env("NIX_CONFIG") {
             let name = Utf8Path::new("NIX_CONFIG");
             reader.text(name, name, text, 0);
         }
-        let variable = std::mem::take(&mut reader.conf);
-        // The first has the last word.
-        let files: Vec<_> = user_files(host).into_iter().rev().filter(|it| it.1.exists()).collect();
-        reader.files(&files).and(variable)
+        reader.conf
     }
 
     /// Both, one after the other.

@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use rnix::Root;
 use rnix::ast::{self, AstNode, Expr, HasEntry as _, InterpolPart};
 
-use crate::workspace::FlakeSource;
+use crate::workspace::{FlakeSource, attr_name, source_text, without_parens};
 
 /// A string literal of a flake's inputs, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,39 +188,15 @@ fn collect(set: &ast::AttrSet, path: &[String], found: &mut Vec<Entry>) {
     }
 }
 
-fn source<N: AstNode>(node: &N) -> String {
-    node.syntax().text().to_string()
-}
-
 fn range<N: AstNode>(node: &N) -> Range<usize> {
     let range = node.syntax().text_range();
     usize::from(range.start())..usize::from(range.end())
 }
 
-fn without_parens(expr: Expr) -> Expr {
-    let mut expr = expr;
-    while let Expr::Paren(paren) = &expr {
-        let Some(inner) = paren.expr() else { break };
-        expr = inner;
-    }
-    expr
-}
-
-fn attr_name(attr: &ast::Attr) -> Option<String> {
-    match attr {
-        ast::Attr::Ident(it) => Some(source(it)),
-        ast::Attr::Str(it) => {
-            let parts = it.normalized_parts().into_iter();
-            parts.map(|it| if let InterpolPart::Literal(text) = it { Some(text) } else { None }).collect()
-        }
-        ast::Attr::Dynamic(_) => None,
-    }
-}
-
 /// The bytes between the quotes of a plain string; `None` for one with `${…}`, or in `''`.
 fn inner(literal: &ast::Str) -> Option<Range<usize>> {
     let whole = range(literal);
-    let text = source(literal);
+    let text = source_text(literal);
     let plain = literal.normalized_parts().iter().all(|it| matches!(it, InterpolPart::Literal(_)));
     (plain && text.starts_with('"') && text.len() >= 2).then(|| whole.start + 1..whole.end - 1)
 }

@@ -36,6 +36,11 @@ pub enum Step {
         flake: String,
         apply: String,
     },
+    /// The value of an attribute of a file that is no flake.
+    EvalFile {
+        file: Utf8PathBuf,
+        attr: &'static str,
+    },
     /// What a derivation is made from, with all that it needs; they are written to the store for that.
     DerivationGraph {
         installables: Vec<String>,
@@ -217,6 +222,9 @@ impl Step {
                 argv.push(["eval", "--json", "--read-only", &format!("{flake}#."), "--apply", apply]);
                 argv.push(["--option", "eval-cache", "false"])
             }
+            Step::EvalFile { file, attr } => {
+                argv.push(["eval", "--json", "--read-only", "--file", file.as_str(), attr])
+            }
             Step::DerivationGraph { installables } => {
                 argv.push(["derivation", "show", "--recursive"]).push(installables)
             }
@@ -283,7 +291,11 @@ impl Step {
     fn reads_a_flake(&self) -> bool {
         let paths = matches!(
             self,
-            Step::Root { .. } | Step::PathInfo { .. } | Step::Exec { .. } | Step::Derivations { .. }
+            Step::Root { .. }
+                | Step::EvalFile { .. }
+                | Step::PathInfo { .. }
+                | Step::Exec { .. }
+                | Step::Derivations { .. }
         );
         let closures = matches!(self, Step::Closure { .. } | Step::Sign { .. } | Step::Copy { .. });
         let writes = matches!(self, Step::Update { .. } | Step::Lock { .. });

@@ -3,6 +3,11 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::columns::{fold, pad, width, wrap};
+
+/// A column that is narrower is not worth to be folded.
+const FOLDED: usize = 16;
+
 /// The result of a task.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -56,21 +61,101 @@ impl Table {
     /// The table as lines, the head first; empty when there are no rows.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
+        let Lines { head, rows } = self.lines_within(usize::MAX);
+        head.into_iter().chain(rows).collect()
+    }
+
+    /// The table in so many columns. Where they do not suffice, empty columns go, and the last one is folded; where that
+    /// is not enough, each row becomes a paragraph. Nothing is left out.
+    #[must_use]
+    pub fn lines_within(&self, columns: usize) -> Lines {
         if self.rows.is_empty() {
-            return Vec::new();
+            return Lines::default();
         }
         let head: Vec<String> = self.head.iter().map(|it| (*it).to_owned()).collect();
-        let rows: Vec<&Vec<String>> = std::iter::once(&head).chain(&self.rows).collect();
-        let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max().unwrap_or(0)
+        let all = || std::iter::once(&head).chain(&self.rows);
+        let widest = |at: usize| all().filter_map(|row| row.get(at)).map(|it| width(it)).max().unwrap_or(0);
+        let mut widths: Vec<usize> = (0..head.len()).map(widest).collect();
+        let last = widths.pop().unwrap_or(0);
+        let before = widths.iter().map(|it| it + 2).sum::<usize>();
+        let room = columns.saturating_sub(before);
+        if last > room && self.head.len() > 1 {
+            let smaller = self.without_empty();
+            if smaller.head.len() < self.head.len() {
+                return smaller.lines_within(columns);
+            }
+        }
+        let room = if self.is_tree() { usize::MAX } else { room };
+        if last > room && (room < FOLDED || room < longest_word(&self.rows, widths.len())) {
+            return Lines { head: None, rows: self.paragraphs(columns) };
+        }
+        let line = |row: &Vec<String>| {
+            let cells: String = row.iter().zip(&widths).map(|(cell, width)| pad(cell, width + 2)).collect();
+            let folded = wrap(row.get(widths.len()).map_or("", String::as_str), room);
+            let lines = folded.iter().enumerate().map(|(n, it)| {
+                let start = if n == 0 { cells.clone() } else { " ".repeat(before) };
+                format!("{start}{it}").trim_end().to_owned()
+            });
+            lines.collect::<Vec<_>>()
         };
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
-        let line = |row: &&Vec<String>| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        rows.iter().map(line).collect()
+        Lines { head: line(&head).into_iter().next(), rows: self.rows.iter().flat_map(line).collect() }
     }
+
+    /// Each row under the other: what it is about, and then the other cells with their names.
+    fn paragraphs(&self, columns: usize) -> Vec<String> {
+        let mut res = Vec::new();
+        for row in &self.rows {
+            res.extend(row.first().cloned());
+            let cells = self.head.iter().zip(row).skip(1).filter(|it| !["", "-"].contains(&it.1.as_str()));
+            let mut line = String::new();
+            for (name, cell) in cells {
+                let cell = format!("{name}: {cell}");
+                if !line.is_empty() && 2 + width(&line) + 2 + width(&cell) > columns {
+                    res.push(fold(&format!("  {}", std::mem::take(&mut line)), columns));
+                }
+                if !line.is_empty() {
+                    line.push_str("  ");
+                }
+                line.push_str(&cell);
+            }
+            if !line.is_empty() {
+                res.push(fold(&format!("  {line}"), columns));
+            }
+        }
+        res
+    }
+
+    /// Whether rows hang together as a tree, so that none can stand alone.
+    fn is_tree(&self) -> bool {
+        self.rows.iter().flatten().any(|it| it.starts_with(['├', '└', '│']))
+    }
+
+    /// The table without the columns in which nothing is.
+    fn without_empty(&self) -> Table {
+        let used: Vec<bool> = (0..self.head.len())
+            .map(|at| {
+                self.rows.iter().filter_map(|row| row.get(at)).any(|it| !["", "-"].contains(&it.as_str()))
+            })
+            .collect();
+        let head = self.head.iter().zip(&used).filter(|it| *it.1).map(|it| *it.0).collect();
+        let cells =
+            |row: &Vec<String>| row.iter().zip(&used).filter(|it| *it.1).map(|it| it.0.clone()).collect();
+        Table { head, rows: self.rows.iter().map(cells).collect() }
+    }
+}
+
+/// A table as it is printed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// What is above the columns, where there are columns.
+    pub head: Option<String>,
+    pub rows: Vec<String>,
+}
+
+/// The longest word of a column.
+fn longest_word(rows: &[Vec<String>], column: usize) -> usize {
+    let words = rows.iter().filter_map(|it| it.get(column)).flat_map(|it| it.split(' '));
+    words.map(width).max().unwrap_or(0)
 }
 
 /// Bytes as people read them: `1.4 GB`.
@@ -120,6 +205,8 @@ pub fn count(n: usize, noun: &str) -> String {
 mod tests {
     use std::time::Duration;
 
+    use expect_test::expect;
+
     use super::*;
 
     #[test]
@@ -149,5 +236,38 @@ mod tests {
         table.rows.push(vec!["ä".to_owned(), "1".to_owned()]);
         table.rows.push(vec!["longer".to_owned(), String::new()]);
         assert_eq!(table.lines(), ["name    size", "ä       1", "longer"]);
+        table.rows.push(vec!["\u{1b}[31m火\u{1b}[0m".to_owned(), "2".to_owned()]);
+        assert_eq!(table.lines()[3], "\u{1b}[31m火\u{1b}[0m      2");
+    }
+
+    #[test]
+    fn what_is_too_wide_is_folded_and_nothing_is_left_out() {
+        let mut table = Table::new(&["name", "path", "status"]);
+        for (name, path, status) in
+            [("orbit", "result-orbit", "not built, a dependency failed"), ("a", "-", "built")]
+        {
+            table.rows.push([name, path, status].map(str::to_owned).to_vec());
+        }
+        let shown = |columns| {
+            let Lines { head, rows } = table.lines_within(columns);
+            format!("{}\n", head.into_iter().chain(rows).collect::<Vec<_>>().join("\n"))
+        };
+        assert_eq!(shown(51), shown(200));
+        expect![[r#"
+            name   path          status
+            orbit  result-orbit  not built, a
+                                 dependency failed
+            a      -             built
+        "#]]
+        .assert_eq(&shown(40));
+        expect![[r#"
+            orbit
+              path: result-orbit
+              status: not built, a
+              dependency failed
+            a
+              status: built
+        "#]]
+        .assert_eq(&shown(24));
     }
 }

@@ -42,6 +42,8 @@ pub struct Rule {
     pub says: &'static [&'static str],
     /// The versions of Nix that were seen to say so; empty where the words are only known from sources.
     pub seen: &'static str,
+    /// Whose words they are, where Nix only passes them on, or where they were read and not seen.
+    pub source: &'static str,
     /// What else the holes must fulfil.
     pub when: Option<fn(&Holes) -> bool>,
     /// In one or two sentences; `{name}` is what stood in a hole, `{name.short}` a store path's name.
@@ -61,6 +63,7 @@ const ERROR: Rule = Rule {
     on: On::Error,
     says: &[],
     seen: "2.26 2.34",
+    source: "",
     when: None,
     cause: "",
     cure: "",

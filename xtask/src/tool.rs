@@ -90,7 +90,7 @@ impl Tool {
     /// # Errors
     /// When it cannot be run.
     pub fn run(&self, cx: &mut Context, args: &[String]) -> anyhow::Result<Done> {
-        self.run_with(cx, args, &[], None)
+        self.run_with(cx, args, &[], None, &mut || ())
     }
 
     /// Runs it in a directory, and shows each line that it says on stderr as it says it.
@@ -112,7 +112,8 @@ impl Tool {
         Ok(Done { exit, talk })
     }
 
-    /// As [`Tool::run`], with something to read on its stdin; it is stopped when it says nothing on stderr for so long.
+    /// As [`Tool::run`], with something to read on its stdin; it is stopped when it says nothing on stderr for so long. `stopping`
+    /// is called when it is, to end those who would keep its output open.
     ///
     /// # Errors
     /// As [`Tool::run`].
@@ -122,6 +123,7 @@ impl Tool {
         args: &[String],
         input: &[u8],
         silence: Option<Duration>,
+        stopping: &mut dyn FnMut(),
     ) -> anyhow::Result<Done> {
         let (program, args) = self.words(cx, args)?;
         cx.ui.command(&CommandLine(program.as_str(), &args));
@@ -131,6 +133,9 @@ impl Tool {
         let verbose = cx.ui.style().verbose;
         let ui = &cx.ui;
         let exit = process::run_within(&command, silence, &cx.interrupt, &mut |event| {
+            if *event == Event::Stopping {
+                stopping();
+            }
             let Event::Plain(line) = event else { return };
             // Who waits wants to know why it takes so long.
             if verbose || line.contains(RETRYING) {

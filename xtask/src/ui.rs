@@ -1,4 +1,4 @@
-//! What the user sees. The only file that prints, with `ui/bars.rs`.
+//! What the user sees. The only file that prints, with `ui/screen.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use crate::columns;
 use crate::monitor::{Change, Monitor};
 use crate::nix::process::Interrupt;
 use crate::plan::CommandLine;
-use crate::report::{Hint, Report, seconds};
+use crate::report::{Hint, Report, Table, seconds};
 use bars::Bars;
 
 mod bars;
+mod screen;
 
 /// How much to say, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,8 +25,12 @@ pub struct Style {
     pub quiet: bool,
     pub verbose: bool,
     pub json: bool,
-    /// `NO_COLOR` is not set, and the terminal is not a dumb one.
+    /// The terminal can do more than print one line after the other.
+    pub moves: bool,
+    /// Colours are wanted, and there are some.
     pub colour: bool,
+    /// The terminal has more signs than those of ASCII.
+    pub unicode: bool,
     /// Where nothing moves on the screen: how long it may be silent before a line says that work goes on.
     pub heartbeat: Option<Duration>,
 }
@@ -33,11 +39,13 @@ pub struct Style {
 #[derive(Debug)]
 pub struct Ui {
     style: Style,
-    bars: Option<Bars>,
+    bars: Option<RefCell<Bars>>,
+    stderr_is_terminal: bool,
     stdout_is_terminal: bool,
     colour: bool,
     warned: RefCell<BTreeSet<String>>,
     talked: Cell<Instant>,
+    interrupt: Option<Interrupt>,
 }
 
 impl Ui {
@@ -46,12 +54,20 @@ impl Ui {
         let terminal = std::io::stderr().is_terminal();
         Ui {
             style,
-            bars: (terminal && !style.quiet && style.colour).then(Bars::new),
+            bars: (terminal && !style.quiet && style.moves)
+                .then(|| RefCell::new(Bars::new(style.unicode, style.colour))),
+            stderr_is_terminal: terminal,
             stdout_is_terminal: std::io::stdout().is_terminal(),
             colour: terminal && style.colour,
             warned: RefCell::default(),
             talked: Cell::new(Instant::now()),
+            interrupt: None,
         }
+    }
+
+    /// Shows from now on that we are told to stop, until we have.
+    pub fn heed(&mut self, interrupt: Interrupt) {
+        self.interrupt = Some(interrupt);
     }
 
     #[must_use]
@@ -77,7 +93,7 @@ impl Ui {
     /// A command that is about to run, for those who want to learn it.
     pub fn command(&self, command: &CommandLine<'_>) {
         if self.style.verbose {
-            self.talk(&self.paint("2", &format!("$ {command}")));
+            self.line(&self.paint("2", &format!("$ {command}")));
         }
     }
 
@@ -111,7 +127,7 @@ impl Ui {
             }
             Change::Plain(text) => self.status(text),
             Change::Line { drv, line } if self.style.verbose => {
-                self.talk(&format!("{}> {line}", name_of(drv)));
+                self.line(&format!("{}> {line}", name_of(drv)));
             }
             Change::Failed { drv, took } => {
                 let text =
@@ -135,7 +151,8 @@ impl Ui {
     /// Draws the state of affairs; called ten times a second.
     pub fn draw(&mut self, monitor: &Monitor, now: Instant) {
         if let Some(bars) = &mut self.bars {
-            bars.draw(monitor, now);
+            let stopping = self.interrupt.as_ref().is_some_and(|it| it.signal().is_some());
+            bars.get_mut().draw(monitor, now, stopping);
         } else if self.is_overdue(now) {
             self.status(&bars::heartbeat(monitor, now));
         }
@@ -155,7 +172,7 @@ impl Ui {
     /// What is going on, in a line that is replaced by the next one; only on a terminal.
     pub fn progress(&mut self, text: &str) {
         if let Some(bars) = &mut self.bars {
-            bars.show(text);
+            bars.get_mut().show(vec![text.to_owned()], Instant::now());
         } else if self.is_overdue(Instant::now()) {
             self.status(text);
         }
@@ -206,7 +223,7 @@ impl Ui {
     /// Takes the bars away, so that what follows stands alone.
     pub fn clear(&mut self) {
         if let Some(bars) = &mut self.bars {
-            bars.clear();
+            bars.get_mut().clear();
         }
     }
 
@@ -222,14 +239,11 @@ impl Ui {
                 self.data(&format!("{:#}", report.json));
             }
         } else {
-            let table = report.table.lines();
             if !self.style.quiet || !report.ok {
-                for (n, line) in table.iter().enumerate() {
-                    self.talk(&if n == 0 { self.paint("2", line) } else { line.clone() });
-                }
+                self.table(&report.table);
             }
             // On a terminal the table has told it already.
-            if table.is_empty() || !self.stdout_is_terminal {
+            if report.table.rows.is_empty() || !self.stdout_is_terminal {
                 report.lines.iter().for_each(|it| self.data(it));
             }
         }
@@ -240,15 +254,24 @@ impl Ui {
         }
     }
 
+    /// A table, in the room there is.
+    fn table(&self, table: &Table) {
+        let lines = table.lines_within(self.columns());
+        lines.head.iter().for_each(|it| self.line(&self.paint("2", it)));
+        lines.rows.iter().for_each(|it| self.line(it));
+    }
+
     /// Tells a result in the middle of a task: all of it is talk, the task's own result is still to come.
     pub fn tell(&mut self, report: &Report) {
         self.clear();
         if self.style.quiet && report.ok {
             return;
         }
-        let table = report.table.lines();
-        let lines = if table.is_empty() { report.lines.iter() } else { table.iter() };
-        report.notes.iter().chain(lines).for_each(|it| self.talk(it));
+        report.notes.iter().for_each(|it| self.talk(it));
+        self.table(&report.table);
+        if report.table.rows.is_empty() {
+            report.lines.iter().for_each(|it| self.talk(it));
+        }
     }
 
     /// Tells why a task could not be done.
@@ -282,20 +305,32 @@ impl Ui {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    /// How wide lines may be: without a terminal, nobody folds them.
+    fn columns(&self) -> usize {
+        if self.stderr_is_terminal { screen::size().columns } else { usize::MAX }
+    }
+
     fn talk(&self, text: &str) {
+        self.line(&columns::fold(text, self.columns()));
+    }
+
+    /// Talk that is left as it is.
+    fn line(&self, text: &str) {
         self.talked.set(Instant::now());
+        let ascii = (self.stderr_is_terminal && !self.style.unicode).then(|| columns::ascii(text));
+        let text = ascii.as_deref().unwrap_or(text);
         // Nobody is there to be told that stderr is closed.
-        let print = || drop(writeln!(std::io::stderr(), "{text}"));
-        match &self.bars {
-            Some(bars) => bars.suspend(print),
-            None => print(),
-        }
+        self.above(|| drop(writeln!(std::io::stderr(), "{text}")));
     }
 
     fn data(&self, text: &str) {
-        let print = || drop(writeln!(std::io::stdout(), "{text}"));
+        self.above(|| drop(writeln!(std::io::stdout(), "{text}")));
+    }
+
+    /// Prints above what moves.
+    fn above(&self, print: impl FnOnce()) {
         match &self.bars {
-            Some(bars) => bars.suspend(print),
+            Some(bars) => bars.borrow_mut().above(print),
             None => print(),
         }
     }

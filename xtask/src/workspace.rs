@@ -37,6 +37,7 @@ pub use self::input_source::InputSource;
 pub use self::lock_settings::{LockSettings, Severity};
 pub use self::manifest::Manifest;
 pub use self::nix_config::{ConfigVerdict, config_differences};
+pub(crate) use self::nix_literal::{attr_name, source_text, without_parens};
 pub use self::nix_value::NixConfigValue;
 pub use self::registry::Registry;
 pub use self::setup_settings::InstallerSettings;

@@ -6,6 +6,8 @@
     reason = "the tests start the binary and QEMU, and read their own environment"
 )]
 
+#[path = "support/debian.rs"]
+mod debian;
 #[path = "support/disk.rs"]
 #[expect(dead_code, reason = "most of it is for tests of `flash`")]
 mod disk;

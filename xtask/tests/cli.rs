@@ -75,8 +75,12 @@ mod places;
 mod rollback;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/screen.rs"]
+mod screen;
 #[path = "cli/setup.rs"]
 mod setup;
+#[path = "cli/setup_builder.rs"]
+mod setup_builder;
 #[path = "cli/shell.rs"]
 mod shell;
 #[path = "cli/shell_interactive.rs"]

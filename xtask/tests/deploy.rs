@@ -18,5 +18,9 @@ mod copy;
 mod device;
 #[path = "deploy/interrupt.rs"]
 mod interrupt;
+#[path = "deploy/kept.rs"]
+mod kept;
+#[path = "deploy/owner.rs"]
+mod owner;
 #[path = "deploy/whole.rs"]
 mod whole;

@@ -75,20 +75,6 @@ fn faults_are_found() {
     }
 }
 
-#[test]
-fn the_options_reference_is_what_the_modules_say() {
-    let text = good(proof(&["--raw", "referenceText"]));
-    let file = repository().join("docs/aleph-options.md");
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&file, &text).unwrap();
-    }
-    let there = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(
-        there, text,
-        "docs/aleph-options.md is out of date; run `UPDATE_EXPECT=1 cargo test --test flakes`"
-    );
-}
-
 /// Nix itself looks at every output, with the inputs replaced.
 #[test]
 fn nix_flake_check_likes_them() {

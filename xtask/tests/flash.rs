@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "the tests start the binary, and read their own environment")]
 
+#[path = "support/debian.rs"]
+mod debian;
 #[path = "support/disk.rs"]
 mod disk;
 #[path = "flash/endings.rs"]
@@ -10,8 +12,12 @@ mod endings;
 mod faulty;
 #[path = "flash/good.rs"]
 mod good;
+#[path = "flash/guest.rs"]
+mod guest;
 #[expect(dead_code, reason = "most of it is for tests of other verbs")]
 mod support;
+#[path = "flash/usb.rs"]
+mod usb;
 
 use std::process::{Child, Command, Stdio};
 

@@ -1,6 +1,7 @@
 //! Objects of an S3 bucket, by signed requests.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::address::S3Address;
@@ -24,6 +25,8 @@ pub(super) struct S3 {
     root: String,
     /// `None` when nobody gave us any: then we read what all may read.
     pub(super) identity: Option<Identity>,
+    /// Somebody has said that the bucket is there.
+    there: AtomicBool,
     now: fn() -> SystemTime,
 }
 
@@ -53,9 +56,9 @@ impl S3 {
     pub(super) fn new(
         address: &S3Address,
         identity: Option<Identity>,
-        client: Client,
         machine: &Machine,
-    ) -> S3 {
+        client: impl FnOnce(&str) -> Result<Client, Failure>,
+    ) -> Result<S3, Failure> {
         let bucket = address.bucket.clone();
         let region = address.region.as_deref();
         let region = region.or(machine.env("AWS_REGION")).or(machine.env("AWS_DEFAULT_REGION"));
@@ -74,17 +77,20 @@ impl S3 {
         // As the client will say it: without the port that is usual.
         let usual = if base.starts_with("https:") { ":443" } else { ":80" };
         let host = host.strip_suffix(usual).unwrap_or(host).to_owned();
-        S3 { client, bucket, region, base, host, root, identity, now: machine.now }
+        let (client, there) = (client(&base)?, AtomicBool::new(false));
+        Ok(S3 { client, bucket, region, base, host, root, identity, there, now: machine.now })
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         let call = Call::new("GET", key);
         let answer = self.send(&call)?;
-        match answer.status {
-            200 => Ok(Some(answer.body)),
-            404 if !no_bucket(&answer) => Ok(None),
-            _ => Err(self.refused(&call, &answer)),
-        }
+        let res = match answer.status {
+            200 => Some(answer.body),
+            404 if !no_bucket(&answer) => None,
+            _ => return Err(self.refused(&call, &answer)),
+        };
+        self.there.store(true, Ordering::Relaxed);
+        Ok(res)
     }
 
     pub(super) fn open(&self, key: &str) -> Result<Option<Box<dyn Read>>, Failure> {
@@ -112,6 +118,7 @@ impl S3 {
                     )
                 })
             }
+            404 if self.there.load(Ordering::Relaxed) => Ok(None),
             // A head has no body that says why.
             404 => self.get(key).map(|it| it.map(|bytes| bytes.len() as u64)),
             403 | 400 => {

@@ -8,7 +8,7 @@ use ring::hmac;
 
 use crate::calendar::Utc;
 use crate::credentials::Credentials;
-use crate::hash::Sha256;
+use crate::hash::{Sha256, hex};
 
 /// What of a request is signed.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) fn headers(
     let key = [date, region, "s3", "aws4_request"]
         .iter()
         .fold(secret.into_bytes(), |key, part| mac(&key, part.as_bytes()));
-    let signature: String = mac(&key, text.as_bytes()).iter().map(|it| format!("{it:02x}")).collect();
+    let signature = hex(&mac(&key, text.as_bytes()));
     let id = &credentials.access_key_id;
     let authorization =
         format!("AWS4-HMAC-SHA256 Credential={id}/{scope},SignedHeaders={names},Signature={signature}");
@@ -69,8 +69,14 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 #[must_use]
 pub(super) fn encode(text: &str, keep_slash: bool) -> String {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it) || (keep_slash && it == b'/');
-    let encode = |it: u8| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") };
-    text.bytes().map(encode).collect()
+    text.bytes().fold(String::with_capacity(text.len()), |mut res, it| {
+        if plain(it) {
+            res.push(char::from(it))
+        } else {
+            res.push_str(&format!("%{it:02X}"))
+        }
+        res
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::archive::{Archive, Place, SMALL, Source, Trouble};
+use anyhow::Context as _;
+
+use super::archive::{Archive, Packer, Place, SMALL, Source, Trouble};
 use super::order::{Order, Work};
 use crate::bucket::{Bucket, Content};
 use crate::failure::{Failure, Kind};
@@ -18,6 +20,10 @@ use crate::staging::{Packed, Staging};
 const WORTH_ASKING: u64 = 1 << 20;
 /// How often an archive that arrived damaged is sent again.
 const DAMAGED: u32 = 2;
+/// Archives that are made at once, at most: more are faster than any network, and take memory.
+const PACKERS: usize = 8;
+/// Threads that work on one large archive, at most.
+const THREADS: usize = 4;
 
 /// A push that is running.
 pub(super) struct Engine<'a> {
@@ -29,8 +35,8 @@ pub(super) struct Engine<'a> {
     pub(super) tell: Sender<Event>,
     state: Mutex<State>,
     changed: Condvar,
-    /// Compressing is for processors: no more at once than there are.
-    processors: Mutex<usize>,
+    /// Those that nobody uses. Compressing is for processors: there are no more of them.
+    packers: Mutex<Vec<Packer>>,
     free: Condvar,
     /// Bytes of archives that were read, and of those that have arrived.
     pub(super) read: Arc<AtomicU64>,
@@ -78,7 +84,7 @@ impl<'a> Engine<'a> {
         staging: &'a Staging,
         paths: Vec<(&'a str, &'a PathInfo)>,
         tell: Sender<Event>,
-    ) -> Engine<'a> {
+    ) -> anyhow::Result<Engine<'a>> {
         let order: Vec<_> =
             paths.iter().map(|(path, info)| (*path, info.nar_size, info.references.as_slice())).collect();
         let state = State {
@@ -88,7 +94,8 @@ impl<'a> Engine<'a> {
             ..State::default()
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Engine {
+        let packers = (0..processors.min(PACKERS)).map(|_| Packer::new(job.level, job.case_hack));
+        Ok(Engine {
             job,
             bucket,
             key,
@@ -97,12 +104,12 @@ impl<'a> Engine<'a> {
             tell,
             state: Mutex::new(state),
             changed: Condvar::new(),
-            processors: Mutex::new(processors),
+            packers: Mutex::new(packers.collect::<Result<_, _>>().context("cannot set up zstd")?),
             free: Condvar::new(),
             read: Arc::default(),
             arrived: Arc::default(),
             stopped: AtomicBool::new(false),
-        }
+        })
     }
 
     /// Works until there is nothing left to do.
@@ -232,20 +239,13 @@ impl<'a> Engine<'a> {
         let nar_hash =
             nar_hash.ok_or_else(|| Stop::Path(format!("Nix says that its hash is `{}`", info.nar_hash)))?;
         let real = self.job.store.join(base);
-        let source = Source {
-            path,
-            real: &real,
-            nar_hash,
-            nar_size: info.nar_size,
-            level: self.job.level,
-            case_hack: self.job.case_hack,
-        };
+        let source = Source { path, real: &real, nar_hash, nar_size: info.nar_size };
         let draft = self.staging.draft(hash_part(path).unwrap_or(base));
-        let made = self.with_processor(|| {
+        let made = self.with_packer(info.nar_size, |packer, threads| {
             if self.stopped.load(Ordering::Relaxed) {
                 return Err(Trouble::Other("stopped".to_owned()));
             }
-            source.pack(&draft, &|size| {
+            packer.pack(&source, &draft, threads, &|size| {
                 self.read.fetch_add(size, Ordering::Relaxed);
             })
         });
@@ -262,13 +262,19 @@ impl<'a> Engine<'a> {
         Ok((packed, place))
     }
 
-    fn with_processor<T>(&self, work: impl FnOnce() -> T) -> T {
-        let lock = || self.processors.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.free.wait_while(lock(), |it| *it == 0);
-        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        let res = work();
-        *lock() += 1;
-        self.free.notify_one();
+    /// Waits for a packer. A large archive gets the processors of others that are idle, too.
+    fn with_packer<T>(&self, size: u64, work: impl FnOnce(&mut Packer, usize) -> T) -> T {
+        let lock = || self.packers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle =
+            self.free.wait_while(lock(), |it| it.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let most = if size > SMALL { THREADS } else { 1 };
+        let left = idle.len().saturating_sub(most);
+        let mut taken = idle.split_off(left);
+        drop(idle);
+        let threads = taken.len();
+        let res = work(&mut taken[0], threads);
+        lock().append(&mut taken);
+        (0..threads).for_each(|_| self.free.notify_one());
         res
     }
 

@@ -1,11 +1,10 @@
-//! Whether a builder answers: its store is asked, as Nix would.
+//! Whether a builder answers, and would take what Nix sends it: tried as `builder test` tries it.
 
 use std::ffi::OsString;
 
 use crate::builders::Machine;
+use crate::builders::probe::{Probe, RIGHTS, State};
 use crate::context::Context;
-use crate::plan::{Settings, Step};
-use crate::tool::Tool;
 
 /// Of ssh, for every connection that Nix makes for us: no prompts, and no waiting for ever for a link that is cut.
 const SSH_OPTIONS: &str =
@@ -17,21 +16,18 @@ pub fn make_ssh_impatient(cx: &mut Context) {
     cx.host.env.insert(OsString::from("NIX_SSHOPTS"), OsString::from(format!("{own}{SSH_OPTIONS}")));
 }
 
-/// Asks a builder's store.
+/// Whether Nix can build there, from what was found when it was tried.
 ///
 /// # Errors
-/// Why it does not answer, in the words of ssh or of Nix.
-pub fn answers(cx: &mut Context, machine: &Machine, settings: &Settings) -> Result<(), String> {
-    cx.ui.status(&format!("asking {} whether it is there", machine.name));
-    let step = Step::StoreInfo { store: Some(machine.store_with_keys()) };
-    let args = step.argv(&Settings { extra: Vec::new(), ..settings.clone() });
-    let done = Tool::nix(cx).and_then(|it| it.run(cx, &args)).map_err(|it| format!("{it:#}"))?;
-    if done.exit.success() {
+/// Why not, in the words of ssh or of Nix.
+pub fn answers(cx: &Context, machine: &Machine, probe: &Probe) -> Result<(), String> {
+    let Some(bad) = probe.checks.iter().find(|it| it.state == State::Fail) else { return Ok(()) };
+    // The daemon, which is root, connects; who may not become root cannot know what becomes of that.
+    if bad.step == RIGHTS {
+        let (name, why) = (&machine.name, &bad.found);
+        cx.ui.warning(&format!("{name} was not tried ({why}); Nix will try it"));
         return Ok(());
     }
-    // What ssh says comes first; what Nix makes of it says less.
-    let lines = done.talk.iter().map(|it| it.trim());
-    let lines: Vec<&str> = lines.filter(|it| !it.is_empty() && !it.starts_with("warning:")).collect();
-    let why = lines.iter().find(|it| !it.starts_with("error:")).or(lines.last());
-    Err((*why.unwrap_or(&"it says nothing")).to_owned())
+    let what = if probe.no_way().is_some() { "does not answer" } else { "is not fit" };
+    Err(format!("{what}: {}", bad.found))
 }

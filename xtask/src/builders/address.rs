@@ -50,9 +50,10 @@ impl Address {
         self.target.rsplit('@').next().unwrap_or(&self.target)
     }
 
-    /// The words of ssh that Nix would use; `options` is `NIX_SSHOPTS`, `known` a file with the pinned host key.
+    /// The words of ssh that Nix would use; `options` is `NIX_SSHOPTS`, `known` a file with the pinned host key, `seconds`
+    /// how long it may take to connect.
     #[must_use]
-    pub fn ssh(&self, options: &str, known: Option<&str>) -> Vec<String> {
+    pub fn ssh(&self, options: &str, known: Option<&str>, seconds: u64) -> Vec<String> {
         let mut res: Vec<String> = vec!["ssh".into()];
         res.extend(options.split_whitespace().map(str::to_owned));
         if let Some(key) = self.parameters.get("ssh-key") {
@@ -64,7 +65,7 @@ impl Address {
         if let Some(port) = &self.port {
             res.extend(["-p".to_owned(), port.clone()]);
         }
-        res.extend(["-oBatchMode=yes".to_owned(), "-oConnectTimeout=8".to_owned(), "-x".to_owned()]);
+        res.extend(["-oBatchMode=yes".to_owned(), format!("-oConnectTimeout={seconds}"), "-x".to_owned()]);
         res.push(self.target.clone());
         res
     }
@@ -94,7 +95,7 @@ mod tests {
                 .machines;
         let address = Address::of(&machines[0]).unwrap();
         assert_eq!(
-            address.ssh("-F /c", Some("/h")).join(" "),
+            address.ssh("-F /c", Some("/h"), 8).join(" "),
             "ssh -F /c -i /k -oIdentitiesOnly=yes -oUserKnownHostsFile=/h -oStrictHostKeyChecking=yes -oBatchMode=yes -oConnectTimeout=8 -x a"
         );
         assert_eq!(Address::of(&machines[1]), None);

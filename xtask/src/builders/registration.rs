@@ -121,29 +121,6 @@ impl Registration {
         }
         res
     }
-
-    /// The ssh command that logs in just as the daemon will, with the host key in a file.
-    #[must_use]
-    pub fn login(&self, known_hosts: &str) -> Vec<String> {
-        let mut res = vec!["ssh".to_owned()];
-        let known = format!("UserKnownHostsFile=\"{known_hosts}\"");
-        let alias = format!("HostKeyAlias={}", self.alias);
-        for option in [
-            "BatchMode=yes",
-            "ConnectTimeout=5",
-            "StrictHostKeyChecking=yes",
-            "GlobalKnownHostsFile=/dev/null",
-            &known,
-            &alias,
-        ] {
-            res.extend(["-o".to_owned(), option.to_owned()]);
-        }
-        res.extend(self.port.iter().flat_map(|it| ["-p".to_owned(), it.to_string()]));
-        res.extend(self.key.iter().flat_map(|it| ["-i".to_owned(), it.clone()]));
-        let user = self.user.as_deref().map_or(String::new(), |it| format!("{it}@"));
-        res.push(format!("{user}{}", self.host));
-        res
-    }
 }
 
 /// A machines file with this builder in it: in its own line if it has one, which is found by its address.
@@ -252,9 +229,6 @@ mod tests {
                 HostKeyAlias orb
             '';
         "#]].assert_eq(&all);
-        expect![[r#"
-            ssh -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=yes -o GlobalKnownHostsFile=/dev/null -o UserKnownHostsFile="/t/known hosts" -o HostKeyAlias=orb -p 32222 -i /Users/u/.orbstack/ssh/id_ed25519 u@127.0.0.1
-        "#]].assert_eq(&(orb().login("/t/known hosts").join(" ") + "\n"));
     }
 
     #[test]

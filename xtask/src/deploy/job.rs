@@ -47,6 +47,14 @@ impl Job {
             .set("OLD", &self.old.current)
             .set("NEW", &self.new)
             .set("WHO", &self.who)
+            .set("LEASE", &self.lease().as_secs().to_string())
+    }
+
+    /// How long the lock lives without being renewed. Who says that the device may be silent for so long before it goes
+    /// back says for how long a silence is no end.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.timeout * 2
     }
 
     /// A script that the device keeps, with what its end needs.
@@ -109,11 +117,12 @@ impl Job {
 
     #[must_use]
     pub fn lock(&self, take_over: bool) -> Script {
-        self.script()
-            .set("TAKE_OVER", if take_over { "yes" } else { "" })
-            // Long enough for a large copy over a slow link; every end of ours gives it back.
-            .set("LEASE", "3600")
-            .then(script::LOCK)
+        self.script().set("TAKE_OVER", if take_over { "yes" } else { "" }).then(script::LOCK)
+    }
+
+    #[must_use]
+    pub fn renew(&self) -> Script {
+        self.script().then(script::RENEW)
     }
 
     #[must_use]

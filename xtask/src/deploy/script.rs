@@ -8,6 +8,7 @@ const PRELUDE: &str = include_str!("scripts/prelude.sh");
 pub const FACTS: &str = include_str!("scripts/facts.sh");
 pub const COMPARE: &str = include_str!("scripts/compare.sh");
 pub const LOCK: &str = include_str!("scripts/lock.sh");
+pub const RENEW: &str = include_str!("scripts/renew.sh");
 pub const UNLOCK: &str = include_str!("scripts/unlock.sh");
 pub const ARM: &str = include_str!("scripts/arm.sh");
 pub const ACTIVATE: &str = include_str!("scripts/activate.sh");
@@ -107,9 +108,11 @@ mod tests {
 
     use super::*;
 
+    /// What it prints. That half of a script is no script is said on stderr, and is no news.
     fn run(text: &str) -> String {
         let sh = Shell::new().unwrap();
-        cmd!(sh, "/bin/sh -s").stdin(text).quiet().ignore_status().read().unwrap()
+        let output = cmd!(sh, "/bin/sh -s").stdin(text).quiet().ignore_status().output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
     #[test]
@@ -119,6 +122,7 @@ mod tests {
             FACTS,
             COMPARE,
             LOCK,
+            RENEW,
             UNLOCK,
             ARM,
             ACTIVATE,

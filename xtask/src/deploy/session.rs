@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::job::{self, Job, Mode};
+use super::renewal::Renewal;
 use super::ssh::{Line, Ssh, not_interrupted};
 use super::target::Target;
 use super::verdict::Verdict;
@@ -158,18 +159,28 @@ impl Session {
         job: &Job,
         prepare: impl FnOnce(&mut Context) -> anyhow::Result<()>,
     ) -> anyhow::Result<Verdict> {
-        let prepared = self.lock(cx, job).and_then(|()| prepare(cx)).and_then(|()| not_interrupted(cx));
+        let under_lock = |cx: &mut Context| {
+            let _renewal = Renewal::start(cx, &self.ssh, job)?;
+            prepare(cx)
+        };
+        let prepared = self.lock(cx, job).and_then(|()| under_lock(cx)).and_then(|()| not_interrupted(cx));
         if let Err(error) = prepared {
             // Also after Ctrl-C: nobody else should have to wait.
             cx.interrupt.forgive();
             drop(self.ssh.ask(cx, Line::Kept, &job.unlock(), Duration::from_secs(10)));
+            let runs = Some(self.facts.current.clone());
+            self.write_down(cx, job, &Verdict::failed(format!("{error:#}"), runs));
             return Err(error);
         }
         let verdict = transaction::run(cx, &self.ssh, job);
-        if let Err(error) = record::add(cx, &job.record, &verdict, self.since.elapsed()) {
+        self.write_down(cx, job, &verdict);
+        Ok(verdict)
+    }
+
+    fn write_down(&self, cx: &Context, job: &Job, verdict: &Verdict) {
+        if let Err(error) = record::add(cx, &job.record, verdict, self.since.elapsed()) {
             cx.ui.warning(&format!("it is not in the records: {error:#}"));
         }
-        Ok(verdict)
     }
 
     /// That it was that already.

@@ -19,6 +19,9 @@ use crate::tool::{Done, Tool};
 /// What ssh says by its exit code when it is the connection that failed.
 const CONNECTION_FAILED: i32 = 255;
 
+/// Options for a connection that has nothing to do with the one that is kept.
+const NEW: [&str; 2] = ["-o", "ControlPath=none"];
+
 #[derive(Debug)]
 pub struct Ssh {
     pub target: Target,
@@ -103,9 +106,8 @@ impl Ssh {
         script: &Script,
         patience: Duration,
     ) -> Result<Answer, Trouble> {
-        let command = if self.sudo { "sudo -n /bin/sh -s" } else { "/bin/sh -s" };
-        let options: &[&str] = if line == Line::New { &["-o", "ControlPath=none"] } else { &[] };
-        let done = self.run(cx, options, &[command], script.text().as_bytes(), patience);
+        let options: &[&str] = if line == Line::New { &NEW } else { &[] };
+        let done = self.run(cx, options, &[self.shell()], script.text().as_bytes(), patience);
         let done = done.map_err(|it| Trouble::NoConnection(format!("{it:#}")))?;
         match done.exit.code {
             _ if done.exit.interrupted => Err(Trouble::Interrupted),
@@ -134,11 +136,26 @@ impl Ssh {
         input: &[u8],
         patience: Duration,
     ) -> anyhow::Result<Done> {
-        let host = self.target.host();
-        let config = self.config();
+        // The connection that is kept has the output of everything that runs over it.
+        let words = self.words(options, command);
+        self.tool.run_with(cx, &words, input, Some(patience), &mut || self.hang_up())
+    }
+
+    /// What runs a script there.
+    fn shell(&self) -> &'static str {
+        if self.sudo { "sudo -n /bin/sh -s" } else { "/bin/sh -s" }
+    }
+
+    fn words(&self, options: &[&str], command: &[&str]) -> Vec<String> {
+        let (host, config) = (self.target.host(), self.config());
         let words = [&["-F", config.as_str()], options, &["-T", &host], command].concat();
-        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        self.tool.run_with(cx, &words, input, Some(patience))
+        words.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The arguments of ssh for a script over a connection of its own.
+    #[must_use]
+    pub fn words_for_script(&self) -> Vec<String> {
+        self.words(&NEW, &[self.shell()])
     }
 
     /// Ends the connection that is kept.

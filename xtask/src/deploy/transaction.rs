@@ -6,6 +6,8 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
+use unix::sys::signal::Signal;
+
 use super::job::{self, Job, Mode};
 use super::seen::{Phase, Seen};
 use super::ssh::{Line, Ssh, Trouble};
@@ -18,11 +20,14 @@ use crate::report::seconds;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
+/// For the network of a device that has gone back: a few looks that fail.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// Does what the job says, and finds out how it ended.
 pub fn run(cx: &mut Context, ssh: &Ssh, job: &Job) -> Verdict {
     let now = Instant::now();
-    let mut it = Transaction { ssh, job, deadline: now + job.timeout, offset: 0, silent: false };
+    let mut it =
+        Transaction { ssh, job, deadline: now + job.timeout, offset: 0, silent: false, keeping: false };
     let done = match job.mode {
         Mode::Switch => it.arm(cx).and_then(|()| it.follow(cx)).and_then(|()| it.confirm(cx)),
         Mode::Boot => Ok(()),
@@ -40,6 +45,24 @@ struct Transaction<'a> {
     offset: u64,
     /// That it does not answer was said.
     silent: bool,
+    /// It was told to keep the new system: from then on nothing can be stopped.
+    keeping: bool,
+}
+
+/// The word for somebody who stops what is kept already.
+const TOO_LATE: &str = "it is too late to stop that";
+const LOOKING: &str = "looking how it ends";
+
+/// Whether the user does not even wait for the end; `told` is whether the first wish to stop was heard.
+fn gives_up(cx: &Context, told: &mut bool) -> bool {
+    // A terminal that goes away says so more than once; that is no second thought.
+    let lost = cx.interrupt.signal() == Some(Signal::SIGHUP);
+    cx.interrupt.forgive();
+    if !std::mem::replace(told, true) {
+        cx.ui.warning(&format!("{TOO_LATE}; {LOOKING}"));
+        return false;
+    }
+    !lost
 }
 
 /// Why it does not go on.
@@ -126,11 +149,16 @@ impl Transaction<'_> {
 
     /// Lets the device keep the new system. It does that by itself, and says when it has.
     fn commit(&mut self, cx: &mut Context) -> Result<(), Why> {
+        self.keeping = true;
         cx.ui.status(match self.job.mode {
             Mode::Switch => "it is well; keeping it",
             Mode::Boot => "making it what boots",
         });
-        self.ssh.ask(cx, Line::New, &self.job.commit(), PATIENCE).map(drop).map_err(|it| it.to_string())
+        match self.ssh.ask(cx, Line::New, &self.job.commit(), PATIENCE) {
+            Ok(_) => Ok(()),
+            Err(Trouble::Interrupted) => Err(TOO_LATE.to_owned()),
+            Err(trouble) => Err(trouble.to_string()),
+        }
     }
 
     /// That it is still this transaction that goes on there.
@@ -181,11 +209,14 @@ impl Transaction<'_> {
         // What was begun is put in order, also after Ctrl-C; a second one leaves that to the device.
         cx.interrupt.forgive();
         if let Some(why) = &why {
-            cx.ui.warning(&format!("{why}; the device goes back to the old system"));
+            let then = if self.keeping { LOOKING } else { "the device goes back to the old system" };
+            cx.ui.warning(&format!("{why}; {then}"));
         }
         let since = Instant::now();
-        let alone = self.deadline.max(since) + self.job.timeout / 2 + Duration::from_secs(45);
+        // Going back takes about as long as going forward, and the user has said how long that is on this device.
+        let alone = self.deadline.max(since) + self.job.timeout + GRACE;
         let mut asked = why.is_none();
+        let mut told = why.is_some();
         // From here on it is the log of the end.
         self.offset = 0;
         let mut log = String::new();
@@ -212,7 +243,10 @@ impl Transaction<'_> {
                     }
                     "it has not finished".to_owned()
                 }
-                Err(Trouble::Interrupted) => return self.unknown(why, "you did not wait for it"),
+                Err(Trouble::Interrupted) if gives_up(cx, &mut told) => {
+                    return self.unknown(why, "you did not wait for it");
+                }
+                Err(Trouble::Interrupted) => continue,
                 Err(trouble) => trouble.to_string(),
             };
             // Who answers is given the time for two activations and a boot loader.

@@ -99,7 +99,7 @@ fn disk(
         read_only: read(&dir.join("ro")).is_some_and(|it| it != "0"),
         removable: read(&dir.join("removable")).is_some_and(|it| it == "1"),
         model: model(dir),
-        serial: serial.and_then(|it| read(&it)),
+        serial: serial.map_or_else(|| scsi_serial(dir), |it| read(&it)),
         partitions: parts.iter().map(partition).collect(),
         mounts: all.iter().flat_map(|it| backing.mounted(&it.name)).collect(),
         uses: all.iter().filter_map(|it| uses.get(&it.name)).flatten().cloned().collect(),
@@ -150,6 +150,13 @@ fn serial_file(block: &Block, transport: &Transport) -> Option<Utf8PathBuf> {
     let own = [block.dir.join("device/serial"), block.dir.join("serial")];
     let usb = if *transport == Transport::Usb { usb() } else { None };
     usb.into_iter().chain(own).find(|it| read(it).is_some_and(|it| !it.is_empty()))
+}
+
+/// What a SATA or SCSI disk answers when it is asked for its serial number: a page with four bytes before it.
+fn scsi_serial(dir: &Utf8Path) -> Option<String> {
+    let page = std::fs::read(dir.join("device/vpd_pg80")).ok()?;
+    let serial = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
+    (!serial.is_empty()).then_some(serial)
 }
 
 fn model(dir: &Utf8Path) -> Option<String> {

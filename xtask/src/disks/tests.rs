@@ -264,7 +264,12 @@ fn cards_drives_and_fixed_disks() {
         Machine::new().block(&format!("{ata}/{name}"), "8:0", 1000, files)
     };
     let fixed = "it cannot be taken out: neither removable nor on USB or SD (sata)";
-    assert_eq!(disk("sda", &[("removable", "0")]).verdict("sda"), fixed);
+    let sata = disk("sda", &[("removable", "0")]);
+    assert_eq!(sata.verdict("sda"), fixed);
+    let page = sata.root().join(format!("sys/devices/{ata}/sda/device/vpd_pg80"));
+    std::fs::create_dir_all(page.parent().unwrap()).unwrap();
+    std::fs::write(page, b"\0\x80\0\x08  WD-1234").unwrap();
+    assert_eq!(sata.disks()[0].serial.as_deref(), Some("WD-1234"));
     assert_eq!(disk("sda", &[("removable", "1")]).verdict("sda"), "yes");
     assert_eq!(
         disk("sr0", &[("removable", "1"), ("device/type", "5")]).verdict("sr0"),

@@ -2,7 +2,8 @@
 
 use super::check::Check;
 use super::facts::Facts;
-use crate::builders::Machine;
+use crate::builders::probe::{Probe, RIGHTS, State};
+use crate::builders::{Machine, short};
 
 const GROUP: &str = "Builders";
 
@@ -25,42 +26,59 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
                 .cure("cargo xtask builder list"),
         );
     }
-    res.extend(facts.builders.machines.iter().map(|it| machine(facts, it)));
+    let probes = facts.probes.iter().chain(std::iter::repeat(&None));
+    res.extend(
+        facts.builders.machines.iter().zip(probes).map(|(it, probe)| machine(facts, it, probe.as_ref())),
+    );
     res
 }
 
-fn machine(facts: &Facts, machine: &Machine) -> Check {
+fn machine(facts: &Facts, machine: &Machine, probe: Option<&Result<Probe, String>>) -> Check {
     let name = "machine";
-    let what =
-        format!("{} for {}", machine.name, machine.systems.iter().cloned().collect::<Vec<_>>().join(", "));
-    let test = "cargo xtask builder test";
-    if let Some(key) = machine
-        .ssh_key
-        .as_deref()
-        .filter(|it| facts.host.path(it).parent().is_some_and(camino::Utf8Path::exists))
-        && !facts.host.path(key).exists()
-    {
-        return Check::fail(GROUP, name, format!("{what}: its key {key} is not there"))
-            .because("ssh cannot log in, so Nix builds here or not at all")
-            .cure("make the key, or correct the third column");
-    }
-    match facts.reached.get(&machine.store) {
-        Some(Err(why)) => Check::warn(GROUP, name, format!("{what}: {why}"))
-            .because("Nix waits for it, then builds here or not at all")
-            .cure("start the machine, or take its line out"),
-        _ if facts.offline => {
-            Check::skipped(GROUP, name, format!("{what}: not asked, because of `--offline`"))
+    let systems = machine.systems.iter().cloned().collect::<Vec<_>>().join(", ");
+    let what = format!("{} for {systems}", short(machine));
+    let probe = match probe {
+        None if facts.offline => {
+            return Check::skipped(GROUP, name, format!("{what}: not asked, because of `--offline`"));
         }
-        _ if machine.host_key.is_none() && machine.store.starts_with("ssh") => Check::warn(
+        None => return Check::skipped(GROUP, name, format!("{what}: only ssh can be asked")),
+        Some(Err(why)) => return Check::skipped(GROUP, name, format!("{what}: {why}")),
+        Some(Ok(it)) => it,
+    };
+    let explain = "cargo xtask builder explain";
+    let test = format!("cargo xtask builder test {}", short(machine));
+    match probe.worst() {
+        Some(it) if it.step == RIGHTS => Check::skipped(GROUP, name, format!("{what}: {}", it.found))
+            .cure(it.cure.clone().unwrap_or_default()),
+        Some(it) => {
+            let found = format!("{what}: {}: {}", it.step, it.found);
+            let (check, why) = match it.state {
+                // It may be switched off; all the rest was written down wrongly.
+                State::Fail
+                    if it.found.starts_with("cannot be reached") || it.found.contains("did not answer") =>
+                {
+                    (Check::warn(GROUP, name, found), "Nix waits for it, then builds here or not at all")
+                }
+                State::Fail => {
+                    (Check::fail(GROUP, name, found), "Nix cannot build there: it builds here or not at all")
+                }
+                _ => (Check::warn(GROUP, name, found), "it builds, but not for ever"),
+            };
+            check.because(why).cure(it.cure.clone().unwrap_or_else(|| explain.to_owned()))
+        }
+        None if machine.host_key.is_none() => Check::warn(
             GROUP,
             name,
             format!("{what}: its host key is not pinned"),
         )
         .because(
-            "it is root's known_hosts that decides, and where it lacks the key, Nix fails without saying so",
+            "known_hosts of who connects decides, and where it loses the key, Nix fails without saying so",
         )
         .cure("cargo xtask setup builder URI, which pins it"),
-        Some(Ok(how)) => Check::pass(GROUP, name, format!("{what}: {how}; `{test}` proves it")),
-        None => Check::skipped(GROUP, name, format!("{what}: only ssh can be asked")),
+        None => {
+            let version =
+                probe.checks.iter().find(|it| it.step == "Nix").map_or("answers", |it| it.found.as_str());
+            Check::pass(GROUP, name, format!("{what}: {version}; `{test}` proves it"))
+        }
     }
 }

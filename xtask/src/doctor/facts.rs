@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::build_dir::{self, BuildDir};
 use super::probe::{self, CacheAnswer, Git, StoreAnswer};
 use super::space::Space;
-use crate::builders::Machines;
+use crate::builders::client::Client;
+use crate::builders::probe::Probe;
+use crate::builders::{Machine, Machines};
 use crate::host::{Host, Os};
 use crate::installation::Installation;
 use crate::nix::{Flavour, Nix, Origin, Version, known};
@@ -50,8 +52,8 @@ pub struct Facts {
     /// Bytes of the largest output that was built here.
     pub largest: Option<u64>,
     pub builders: Machines,
-    /// Whether each builder answers, by its name.
-    pub reached: BTreeMap<String, Result<String, String>>,
+    /// What came of trying each of the builders; nothing where that is not allowed or not possible.
+    pub probes: Vec<Option<Result<Probe, String>>>,
     pub git: Option<Git>,
     /// What `orbctl list` said, on macOS.
     pub orbstack: Option<Result<String, String>>,
@@ -65,7 +67,7 @@ impl Facts {
         let installation = Installation::find(&host, flavour);
         let conf_file = conf_file(&host, nix.as_ref().ok());
         let machine = Conf::system(&host, &conf_file);
-        let user = if is_private(nix.as_ref().ok()) { Conf::default() } else { Conf::user(&host) };
+        let user = if is_private(nix.as_ref().ok()) { Conf::variable(&host) } else { Conf::user(&host) };
         let wanted = wanted(&workspace);
         let builders = builders(&host, &machine, &user, nix.as_ref().ok());
         let state = workspace.root.join("target/xtask");
@@ -84,7 +86,7 @@ impl Facts {
             build_space: None,
             store_space: None,
             builders,
-            reached: BTreeMap::new(),
+            probes: Vec::new(),
             git: None,
             orbstack: None,
             host,
@@ -100,7 +102,7 @@ impl Facts {
     /// What may take time, each in a thread of its own.
     fn ask(&mut self) {
         let facts = &*self;
-        let (settings, store, caches, reached, git, orbstack, spaces) = thread::scope(|scope| {
+        let (settings, store, caches, probes, git, orbstack, spaces) = thread::scope(|scope| {
             let settings = scope.spawn(|| facts.ask_settings());
             let store = scope.spawn(|| facts.ask_store());
             let caches: Vec<_> = facts.caches_to_ask().into_iter().collect();
@@ -108,10 +110,11 @@ impl Facts {
                 .into_iter()
                 .map(|it| (it.clone(), scope.spawn(move || probe::cache(&facts.host, &it))))
                 .collect();
-            let machines = facts.machines_to_ask();
-            let reached: Vec<_> = machines
-                .into_iter()
-                .map(|it| (it.clone(), scope.spawn(move || probe::machine(&facts.host, &it))))
+            let probes: Vec<_> = facts
+                .builders
+                .machines
+                .iter()
+                .map(|it| facts.may_ask(it).then(|| scope.spawn(move || facts.probe(it))))
                 .collect();
             let git = scope.spawn(|| probe::git(&facts.host, &facts.workspace.root));
             let orbstack = scope.spawn(|| probe::orbstack(&facts.host));
@@ -126,9 +129,9 @@ impl Facts {
                     .into_iter()
                     .map(|(url, it)| (url, end(it).unwrap_or_else(|| Err(BROKEN.to_owned()))))
                     .collect(),
-                reached
+                probes
                     .into_iter()
-                    .map(|(name, it)| (name, end(it).unwrap_or_else(|| Err(BROKEN.to_owned()))))
+                    .map(|it| it.map(|it| end(it).unwrap_or_else(|| Err(BROKEN.to_owned()))))
                     .collect(),
                 end(git).flatten(),
                 end(orbstack).flatten(),
@@ -138,7 +141,7 @@ impl Facts {
         self.settings = settings;
         self.store = store;
         self.caches = caches;
-        self.reached = reached;
+        self.probes = probes;
         self.git = git;
         self.orbstack = orbstack;
         (self.build_space, self.store_space) = spaces;
@@ -166,11 +169,20 @@ impl Facts {
         urls.iter().filter(|it| it.starts_with("http")).cloned().collect()
     }
 
-    fn machines_to_ask(&self) -> Vec<String> {
-        let machines = if self.offline { &[][..] } else { &self.builders.machines };
-        let mut res: Vec<String> = machines.iter().map(|it| it.store.clone()).collect();
-        res.retain(|it| it.starts_with("ssh://") || it.starts_with("ssh-ng://"));
-        res
+    fn may_ask(&self, machine: &Machine) -> bool {
+        let ssh = machine.store.starts_with("ssh://") || machine.store.starts_with("ssh-ng://");
+        ssh && !self.offline && self.nix.is_ok()
+    }
+
+    /// The same as `cargo xtask builder explain` tries, but without much patience.
+    fn probe(&self, machine: &Machine) -> Result<Probe, String> {
+        let client = Client {
+            host: &self.host,
+            nix: self.nix.as_ref().ok(),
+            state: self.workspace.root.join("target/xtask"),
+            patience: probe::PATIENCE,
+        };
+        Probe::of(&client, machine).map_err(|it| format!("{it:#}"))
     }
 
     /// Where the store really is.

@@ -1,6 +1,5 @@
 //! Questions to other programs and other machines. None of them waits longer than a moment.
 
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
@@ -9,10 +8,9 @@ use serde_json::Value;
 use crate::host::{Host, Os};
 use crate::nix::process::{self, Answer, Command};
 use crate::nix::trust;
-use crate::report::seconds;
 
 /// Longer than this nobody waits for the page.
-const PATIENCE: Duration = Duration::from_millis(1900);
+pub(super) const PATIENCE: Duration = Duration::from_millis(1900);
 /// The same for curl, which wants to say itself what was slow.
 const CURL_SECONDS: &str = "1.8";
 
@@ -133,27 +131,6 @@ fn http_date(text: &str) -> Option<i64> {
             + minute * 60
             + second,
     )
-}
-
-/// Whether something listens where a builder is to be; ssh itself says where its aliases lead.
-pub(super) fn machine(host: &Host, store: &str) -> Result<String, String> {
-    let address = store.split("://").nth(1).unwrap_or(store).split(['?', '/']).next().unwrap_or_default();
-    let answer = tool(host, "ssh", &["-G", address])?;
-    let value = |name: &str| {
-        let line = answer.stdout.lines().find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
-        line.map(str::to_owned)
-    };
-    let (Some(name), Some(port)) = (value("hostname"), value("port")) else {
-        return Err(format!("ssh cannot make anything of `{address}`: {}", last_line(&answer.stderr)));
-    };
-    let port: u16 = port.parse().map_err(|_| format!("port {port} is none"))?;
-    let mut addresses = (name.as_str(), port).to_socket_addrs().map_err(|it| format!("{name}: {it}"))?;
-    let address = addresses.next().ok_or_else(|| format!("{name} has no address"))?;
-    let since = Instant::now();
-    match TcpStream::connect_timeout(&address, PATIENCE) {
-        Ok(_) => Ok(format!("{name} port {port} answers in {}", seconds(since.elapsed()))),
-        Err(error) => Err(format!("{name} port {port}: {error}")),
-    }
 }
 
 /// What git says of the work tree.

@@ -18,6 +18,7 @@ const FULL: u64 = 200_000_000;
 pub(super) fn no_network(cx: &Context, finding: &Finding) -> Option<Hint> {
     let drv = finding.drv.as_deref()?;
     let file = cx.nix_found().map_or_else(|| Utf8PathBuf::from(drv), |it| it.real(drv));
+    let file = cx.host.path(file.as_str());
     let text = std::fs::read_to_string(file).ok()?;
     // `Derive([("out","/nix/store/…","sha256","…")],…`: the third is empty unless the hash is fixed.
     let output = text.strip_prefix("Derive([(")?.split(')').next()?;
@@ -28,7 +29,8 @@ pub(super) fn no_network(cx: &Context, finding: &Finding) -> Option<Hint> {
 pub(super) fn full(cx: &Context, finding: &Finding) -> Hint {
     let mut hint = plain(finding);
     let nix = cx.nix_found();
-    let real = |it: &str| nix.map_or_else(|| cx.host.path(it), |nix| nix.real(it));
+    let real =
+        |it: &str| cx.host.path(nix.map_or_else(|| Utf8PathBuf::from(it), |nix| nix.real(it)).as_str());
     let temporary = cx.host.env("TMPDIR").map_or_else(|| cx.host.path("/tmp"), Utf8PathBuf::from);
     let dirs = [real("/nix/store"), real("/nix/var/nix/builds"), temporary, cx.workspace.root.clone()];
     let mut found = BTreeSet::new();

@@ -129,11 +129,19 @@ pub fn table(rows: &[Row], red: impl Fn(&str) -> String) -> Table {
             reference.map_or_else(|| "-".to_owned(), Reference::short),
             changed.map_or_else(|| "-".to_owned(), date),
             row.days.map_or_else(|| "-".to_owned(), age),
-            row.asks.clone().unwrap_or_else(|| "-".to_owned()),
+            row.asks.as_ref().map_or_else(|| "-".to_owned(), |it| shorter(it, reference)),
             if row.drift { red(&notes) } else { notes },
         ]);
     }
     table
+}
+
+/// A reference without most of the revision, which has a column of its own.
+fn shorter(asks: &str, locked: Option<&Reference>) -> String {
+    match locked.and_then(|it| Some((it.rev.as_ref()?, it.short()))) {
+        Some((rev, short)) => asks.replace(rev, &short),
+        None => asks.to_owned(),
+    }
 }
 
 #[must_use]

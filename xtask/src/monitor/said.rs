@@ -22,6 +22,10 @@ pub struct Said {
     pub whole: String,
 }
 
+/// How Nix says that a cache is busy, which it goes on without. Other errors that it ignores for a while may be told
+/// again at its end.
+pub const BUSY_CACHE: &str = "error (ignored): SQLite database";
+
 /// Takes in a message of Nix, when it is an error or a warning.
 pub(super) fn hear(said: &mut Vec<Said>, level: u64, text: &str, whole: &str) {
     let kind = match level {

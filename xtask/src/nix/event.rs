@@ -39,6 +39,8 @@ pub enum Event {
     Plain(String),
     /// Time to draw.
     Tick,
+    /// The child is told to stop. Another process may still hold its log open.
+    Stopping,
     Ignored,
 }
 

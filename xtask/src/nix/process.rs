@@ -301,10 +301,12 @@ fn follow(
             (Some(signal), None) => {
                 signal_all(pids, signal);
                 drop(hold.take());
+                listen(&Event::Stopping);
                 stopping = Some((Instant::now(), Stop::Told));
             }
             (None, None) if stalled => {
                 signal_all(pids, Signal::SIGTERM);
+                listen(&Event::Stopping);
                 stopping = Some((Instant::now(), Stop::Stalled));
             }
             (_, Some((since, _))) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),

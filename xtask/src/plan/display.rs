@@ -19,6 +19,7 @@ impl fmt::Display for Step {
             Step::Develop { installable, .. } => write!(f, "nix develop {installable}"),
             Step::Exec { path, .. } => write!(f, "nix shell {path}"),
             Step::Metadata { flake } => write!(f, "nix flake metadata {flake}"),
+            Step::EvalFile { file, attr } => write!(f, "nix eval --file {file} {attr}"),
             Step::BuildOn { builder, .. } => write!(f, "nix build --builders {builder}"),
             Step::WouldBuild { installable } => write!(f, "nix build --dry-run {installable}"),
             Step::Derivations { .. } | Step::DerivationGraph { .. } => f.write_str("nix derivation show"),

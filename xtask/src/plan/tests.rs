@@ -129,6 +129,13 @@ fn many_outputs() {
         "#]],
     );
     check(
+        Step::EvalFile { file: "options.nix".into(), attr: "text" },
+        &settings,
+        expect![[r#"
+            nix eval --json --read-only --file options.nix text --extra-experimental-features 'nix-command flakes' --option connect-timeout 5
+        "#]],
+    );
+    check(
         Step::DerivationGraph { installables: text(&[".#a"]) },
         &settings,
         expect![[r#"

@@ -15,9 +15,10 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "disk-full-boot",
-        on: On::Log,
-        says: &["/boot{}No space left on device"],
+        on: On::Talk,
+        says: &["/boot{}No space left on device", "No space left on device: '/boot{}'"],
         seen: "",
+        source: "NixOS' install-grub.pl (`cannot copy … to /boot/…: …`) and systemd-boot-builder.py (`OSError: [Errno 28] …: '/boot/…'`)",
         cause: "/boot is full: it keeps a kernel for each generation",
         cure: "remove old generations on that machine: `sudo nix-collect-garbage --delete-older-than 14d`, then switch again",
         explains: &["builder-exit", "enospc", "enospc-build"],

@@ -2,7 +2,7 @@
 
 use super::{ERROR, On, Rule};
 
-const REFUSED: &[&str] = &["no-substituter", "download-failed", "nar-missing"];
+const REFUSED: &[&str] = &["no-substituter", "download-failed", "upload-failed", "nar-missing", "http-auth"];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[
             "unable to download 'https://api.github.com/{path}': HTTP error 429",
             "API rate limit exceeded for {path}",
         ],
-        seen: "",
+        source: "GitHub's answer, which Nix prints under `response body:` (src/libstore/filetransfer.cc)",
         cause: "GitHub answers only 60 anonymous questions an hour from one address; an office shares one",
         cure: "give a token for this run only: `NIX_CONFIG=\"access-tokens = github.com=$(gh auth token)\" cargo xtask …`",
         explains: &["builder-exit"],
@@ -21,10 +21,37 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "aws-token-expired",
         on: On::Talk,
-        says: &["ExpiredToken", "security token included in the request is expired"],
-        seen: "",
+        says: &[
+            "<Code>ExpiredToken</Code>",
+            "ExceptionName: ExpiredToken",
+            "The provided token has expired",
+            "security token included in the request is expired",
+        ],
+        source: "S3's error codes and STS; Nix 2.26 says `AWS error fetching …`, 2.34 prints S3's answer (NixOS/nix#13459)",
         cause: "the AWS token for the cache has expired",
         cure: "log in again: `aws sso login`, then repeat the command",
+        explains: REFUSED,
+        ..ERROR
+    },
+    Rule {
+        id: "aws-clock",
+        on: On::Talk,
+        says: &["<Code>RequestTimeTooSkewed</Code>", "RequestTimeTooSkewed"],
+        seen: "",
+        source: "S3's error codes; Nix knows it since 2.35 (src/libstore/filetransfer.cc)",
+        cause: "this machine's clock is wrong by more than 15 minutes, so S3 refuses what it signs",
+        cure: "set it: `sudo timedatectl set-ntp true` (macOS: `sudo sntp -sS time.apple.com`); `cargo xtask doctor` compares it",
+        explains: REFUSED,
+        ..ERROR
+    },
+    Rule {
+        id: "aws-credentials",
+        on: On::Talk,
+        says: &["AWS authentication error: '{why}' ({})"],
+        seen: "",
+        source: "Nix 2.34, src/libstore/aws-creds.cc",
+        cause: "Nix finds no credentials for S3: {why}",
+        cure: "log in (`aws sso login`), or set AWS_PROFILE; the daemon has other ones than you: let `cargo xtask cache push` do it, as yourself",
         explains: REFUSED,
         ..ERROR
     },
@@ -39,9 +66,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "http-auth",
-        says: &["unable to download '{url}': HTTP error 401"],
-        seen: "",
-        cause: "{url} wants credentials",
+        says: &["unable to download '{url}': HTTP error 401", "unable to download '{url}': HTTP error 407"],
+        cause: "{url}, or the proxy before it, wants credentials",
         cure: "put them into the file that `netrc-file` of nix.conf names: `machine HOST login USER password TOKEN`",
         explains: &["builder-exit"],
         ..ERROR
@@ -52,6 +78,15 @@ pub(super) const RULES: &[Rule] = &[
         cause: "{url} cannot be fetched: {why}",
         cure: "try it by hand: `curl -fLI {url}`; without network: `--offline`; behind a proxy: the daemon needs `https_proxy`, too",
         explains: &["builder-exit"],
+        ..ERROR
+    },
+    Rule {
+        id: "upload-failed",
+        says: &["unable to upload '{url}': {why}"],
+        seen: "",
+        source: "Nix 2.26 and 2.34, src/libstore/filetransfer.cc",
+        cause: "{url} does not take what is pushed: {why}",
+        cure: "look at your rights to write there; `cargo xtask cache push` says who you are to S3, and goes on where it stopped",
         ..ERROR
     },
     Rule {

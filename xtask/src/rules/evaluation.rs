@@ -2,6 +2,10 @@
 
 use super::{ERROR, Rule};
 
+/// Up to 2025 `Package … , refusing to evaluate`, from 2026 `Refusing to evaluate package …`.
+const CHECK_META: &str =
+    "nixpkgs, pkgs/stdenv/generic/check-meta.nix; thrown, so Nix prints them in both versions";
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "impure-builtin",
@@ -89,10 +93,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "unfree",
         says: &[
-            "Package '{package}' in {place} has an unfree license {}, refusing to evaluate",
+            "Package '{package}' in {place} has an unfree license",
             "Refusing to evaluate package '{package}' in {place} because it has an unfree license",
         ],
-        seen: "",
+        source: CHECK_META,
         cause: "`{package}` has an unfree license, and nixpkgs refuses such packages unless they are allowed by name",
         cure: "where nixpkgs is imported: `config.allowUnfreePredicate = pkg: builtins.elem (lib.getName pkg) [ … ];`",
         explains: &["assertion"],
@@ -104,7 +108,7 @@ pub(super) const RULES: &[Rule] = &[
             "Package '{package}' in {place} is marked as insecure, refusing to evaluate",
             "Refusing to evaluate package '{package}' in {place} because it is marked as insecure",
         ],
-        seen: "",
+        source: CHECK_META,
         cause: "nixpkgs knows holes in `{package}`, and refuses it",
         cure: "use a newer version; to accept the risk, where nixpkgs is imported: `config.permittedInsecurePackages = [ \"{package}\" ];`",
         explains: &["assertion"],
@@ -114,11 +118,22 @@ pub(super) const RULES: &[Rule] = &[
         id: "marked-broken",
         says: &[
             "Package '{package}' in {place} is marked as broken, refusing to evaluate",
-            "Refusing to evaluate package '{package}' in {place} because it is marked as broken",
+            "Refusing to evaluate package '{package}' in {place} because it has problems: - broken: {}",
         ],
-        seen: "",
+        source: CHECK_META,
         cause: "nixpkgs knows that `{package}` does not build in this release",
         cure: "take it from another release (`cargo xtask bump`), or mend it in an overlay",
+        explains: &["assertion"],
+        ..ERROR
+    },
+    Rule {
+        id: "nixpkgs-problem",
+        says: &[
+            "Refusing to evaluate package '{package}' in {place} because it has problems: - {problem}: {why}",
+        ],
+        source: "nixpkgs since 2026, pkgs/stdenv/generic/problems.nix",
+        cause: "nixpkgs refuses `{package}`: {problem}: {why}",
+        cure: "use another version or another package; to accept it, where nixpkgs is imported: `config.problems.handlers.PACKAGE.PROBLEM = \"warn\";`",
         explains: &["assertion"],
         ..ERROR
     },
@@ -128,7 +143,7 @@ pub(super) const RULES: &[Rule] = &[
             "Package '{package}' in {place} is not available on the requested hostPlatform",
             "Refusing to evaluate package '{package}' in {place} because it is not available on the requested hostPlatform",
         ],
-        seen: "",
+        source: CHECK_META,
         cause: "`{package}` does not exist for this system",
         cure: "leave it out there: `lib.optionals (lib.meta.availableOn stdenv.hostPlatform pkg) [ pkg ]`",
         explains: &["assertion"],

@@ -28,6 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "git-submodule",
         says: &[],
         seen: "",
+        source: "nobody: it is told in place of `git-untracked`",
         cause: "`{file}` is in the submodule `{module}`, and Nix leaves submodules out unless the flake asks for them",
         cure: "set `inputs.self.submodules = true` in flake.nix (Nix 2.27 or newer), or name the flake with `?submodules=1`",
         facts: "chosen instead of `git-untracked` where .gitmodules names the directory",

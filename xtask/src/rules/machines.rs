@@ -12,7 +12,58 @@ const NOBODY: &[&str] = &[
     "features-missing",
 ];
 
+/// The same where ssh says why it does not trust a key, or does not use one.
+const SSH: &[&str] = &[
+    "ssh-host-key",
+    "ssh-permission",
+    "builder-unreachable",
+    "ssh-failed",
+    "no-machine",
+    "max-jobs-zero",
+    "ssh-disconnected",
+    "features-missing",
+];
+
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "ssh-host-key-changed",
+        on: On::Talk,
+        says: &["REMOTE HOST IDENTIFICATION HAS CHANGED!"],
+        seen: "",
+        source: "OpenSSH; Nix does not let it say so, `cargo xtask builder explain` does",
+        cause: "the machine shows another host key than the one that is known: it was set up anew, or it is another machine",
+        cure: "compare the key with the machine's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there); if it is right, put it in place of the old one: the last field of its line in /etc/nix/machines (`cargo xtask setup builder ssh://…` does that), else known_hosts of the user who connects: root, where a daemon builds",
+        facts: "which user connects",
+        explains: SSH,
+        ..ERROR
+    },
+    Rule {
+        id: "ssh-key-open",
+        on: On::Talk,
+        says: &["Permissions {mode} for '{key}' are too open."],
+        seen: "",
+        source: "OpenSSH, authfile.c",
+        cause: "everybody may read the private key `{key}` ({mode}), so ssh does not use it",
+        cure: "keep it to its owner: `chmod 600 {key}`",
+        explains: SSH,
+        ..ERROR
+    },
+    Rule {
+        id: "ssh-closed",
+        on: On::Talk,
+        says: &[
+            "kex_exchange_identification: {why}",
+            "Connection timed out during banner exchange",
+            "Connection closed by {host} port {port}",
+            "Connection reset by {host} port {port}",
+        ],
+        seen: "",
+        source: "OpenSSH, kex.c, sshconnect.c and packet.c",
+        cause: "something answers there and ends the connection before a login: no sshd, one that refuses this address or too many connections at once, or a machine that is going down",
+        cure: "look at the log of its sshd (`journalctl -u sshd` there); `cargo xtask builder explain` tries again",
+        explains: NOBODY,
+        ..ERROR
+    },
     Rule {
         id: "ssh-host-key",
         on: On::Talk,
@@ -112,6 +163,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "builder-features",
         says: &[
+            "build of '{drv}' on '{uri}' failed: error: a '{}' with features {{{features}}} is required to build '{}', but I am a '{}' with features {{{have}}}",
             "build of '{drv}' on '{uri}' failed: a '{}' with features {{{features}}} is required to build '{}', but I am a '{}' with features {{{have}}}",
             "build of '{drv}' on '{uri}' failed: Cannot build '{}'. Reason: missing system features Required features: {{{features}}} Available features: {{{have}}}",
         ],

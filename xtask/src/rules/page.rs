@@ -39,8 +39,11 @@ pub fn section(rule: &Rule, mark: &str) -> String {
         line(source, &format!("`{}`", shown(words)));
     }
     match rule.seen {
-        "" => line("seen", "not yet; the words are those of the sources"),
+        "" => line("seen", "not yet"),
         seen => line("seen", &format!("Nix {}", seen.replace(' ', ", "))),
+    }
+    if !rule.source.is_empty() {
+        line("words of", rule.source);
     }
     line("cause", &blank(rule.cause));
     line("cure", &blank(rule.cure));

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::monitor::Monitor;
+use crate::monitor::{BUSY_CACHE, Monitor};
 use crate::nix::event::{self, Activity, Event, strip_ansi};
 
 /// What happened in the run that a log is of.
@@ -42,8 +42,8 @@ impl Reader {
         }
         self.flush();
         let level = match () {
+            () if ["warning:", "Warning:", BUSY_CACHE].iter().any(|it| line.starts_with(it)) => Some(1),
             () if line.starts_with("error:") || line.starts_with("error (ignored):") => Some(0),
-            () if line.starts_with("warning:") || line.starts_with("Warning:") => Some(1),
             () => None,
         };
         if let Some(text) = translated(&line) {

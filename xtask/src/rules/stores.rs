@@ -56,10 +56,22 @@ pub(super) const RULES: &[Rule] = &[
         ..ERROR
     },
     Rule {
+        id: "eval-cache-busy",
+        on: On::Warning,
+        says: &["SQLite database '{}/eval-cache-{}' is busy"],
+        seen: "2.34",
+        cause: "another Nix evaluates the same flake: this one goes on, and does not remember what it evaluates",
+        cure: "it does no harm; jobs that run side by side get caches of their own by `XDG_CACHE_HOME`",
+        plain: true,
+        ..ERROR
+    },
+    Rule {
         id: "sqlite-busy",
         on: On::Talk,
-        says: &["SQLite database '{file}' is busy", "database is locked"],
+        says: &["SQLite database '{file}' is busy"],
+        when: Some(|it| !it["file"].contains("/eval-cache-")),
         seen: "",
+        source: "Nix 2.26 and 2.34, src/libstore/sqlite.cc; seen by others (NixOS/nix#3794)",
         cause: "another Nix holds the database for long: a garbage collection, or a store on a network disk",
         cure: "let it end (`pgrep -a nix`), then try again; do not put the database on NFS",
         ..ERROR

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 
 use super::build::Build;
+use super::builder;
 use crate::aleph::device::Device;
 use crate::aleph::output::{Output, Wanted};
 use crate::aleph::place::{self, Place};
@@ -12,6 +13,7 @@ use crate::aleph::product::{Image, Manifest, image_in};
 use crate::aleph::this_machine::ThisMachine;
 use crate::aleph::work::Work;
 use crate::aleph::{configuration, probe, room};
+use crate::builders::Machine;
 use crate::context::Context;
 use crate::outcome::{self, Outcome};
 use crate::plan::{self, Settings, Step};
@@ -46,6 +48,9 @@ pub struct BuildAleph {
     /// Build from a local checkout of the source, instead of the one that the lock names
     #[arg(long, value_name = "DIR")]
     src: Option<Utf8PathBuf>,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    timings: bool,
     /// Options for Nix itself, such as --impure
     #[arg(last = true, value_name = "NIX OPTION")]
     nix_options: Vec<String>,
@@ -68,6 +73,7 @@ struct Made {
 impl BuildAleph {
     pub(crate) fn run(mut self, cx: &mut Context) -> anyhow::Result<Report> {
         self.check()?;
+        cx.record(self.timings, &self.words());
         let mut source = Build {
             src: self.src.take(),
             nix_options: std::mem::take(&mut self.nix_options),
@@ -108,6 +114,12 @@ impl BuildAleph {
             return Ok(outcome.report(cx));
         }
         Ok(self.finish(cx, wanted, place, outcome)?.report(cx))
+    }
+
+    /// What was typed, as far as it says what is built.
+    fn words(&self) -> Vec<&str> {
+        let config = self.config.as_deref().map(|it| ["--config", it]).into_iter().flatten();
+        ["build-aleph", self.output.name()].into_iter().chain(config).collect()
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -153,7 +165,11 @@ impl BuildAleph {
         }
         let here = ThisMachine::of(cx, settings)?;
         let machines = here.machines(cx);
-        let mut asked = |machine: &_| probe::answers(cx, machine, settings);
+        let mut asked = |machine: &Machine| {
+            cx.ui.status(&format!("asking {} whether it is there", machine.name));
+            let found = builder::probe(cx, machine).map_err(|it| format!("cannot be asked: {it:#}"))?;
+            probe::answers(cx, machine, &found)
+        };
         let decision = place::decide(&work.needs, &here, &machines, &mut asked);
         if cx.interrupt.signal().is_some() {
             bail!("interrupted");

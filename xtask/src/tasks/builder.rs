@@ -1,9 +1,11 @@
 //! `cargo xtask builder`
 
 mod explain;
-mod test;
+pub(in crate::tasks) mod test;
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use camino::Utf8PathBuf;
@@ -11,11 +13,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::builders::choice::Here;
+use crate::builders::client::Client;
 use crate::builders::probe::{Check, Probe, State};
 use crate::builders::{Machine, Machines, load, short};
 use crate::context::Context;
 use crate::plan::{Settings, Step};
 use crate::report::{Report, Table};
+use crate::tool::Tool;
 
 /// Remote builders: which there are, why a build goes to one of them, whether they work
 ///
@@ -37,6 +41,9 @@ enum Verb {
     Explain(explain::Explain),
     Test(test::Test),
 }
+
+/// Who asks for one machine waits so long for each of its answers.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The settings of Nix that decide where something is built.
 struct Setup {
@@ -124,7 +131,7 @@ fn list(cx: &mut Context, no_probe: bool) -> anyhow::Result<Report> {
         Table::new(&["builder", "systems", "features", "jobs", "busy", "speed", "health", "written in"]);
     let (mut results, mut ok) = (Vec::new(), setup.machines.problems.is_empty());
     for (machine, busy) in setup.machines.machines.iter().zip(&setup.load) {
-        let probe = if no_probe || cx.globals.dry_run { None } else { Some(Probe::of(cx, machine)?) };
+        let probe = if no_probe || cx.globals.dry_run { None } else { Some(probe(cx, machine)?) };
         let health = health(probe.as_ref());
         ok &= probe.as_ref().is_none_or(Probe::good);
         let mandatory = if machine.mandatory.is_empty() {
@@ -156,14 +163,27 @@ fn list(cx: &mut Context, no_probe: bool) -> anyhow::Result<Report> {
     Ok(Report { ok, lines, table, json, ..Report::default() })
 }
 
+/// Tries a machine as who connects; where that is root, sudo may ask for the password first.
+pub(super) fn probe(cx: &mut Context, machine: &Machine) -> anyhow::Result<Probe> {
+    let nix = cx.nix()?.clone();
+    let (host, state) = (cx.host.clone(), cx.state());
+    let client = Client { host: &host, nix: Some(&nix), state, patience: PATIENCE };
+    if client.may_connect().is_err() && std::io::stdin().is_terminal() {
+        cx.ui.status("$ sudo -v");
+        if let Some(sudo) = Tool::on_path(cx, "sudo") {
+            sudo.run(cx, &["-v".to_owned()])?;
+        }
+    }
+    Probe::of(&client, machine)
+}
+
 /// In a word, or the first thing that is wrong.
 fn health(probe: Option<&Probe>) -> String {
     let Some(probe) = probe else { return "not tried".to_owned() };
-    let worst = |state| probe.checks.iter().find(|it: &&Check| it.state == state);
-    match (worst(State::Fail), worst(State::Warn)) {
-        (Some(it), _) => format!("{}: {}", it.step, it.found),
-        (None, Some(it)) => format!("works; {}: {}", it.step, it.found),
-        (None, None) => "works".to_owned(),
+    match probe.worst() {
+        Some(it) if it.state == State::Fail => format!("{}: {}", it.step, it.found),
+        Some(it) => format!("works; {}: {}", it.step, it.found),
+        None => "works".to_owned(),
     }
 }
 

@@ -51,12 +51,15 @@ impl Flash {
             self.named_in_full(named)?;
         }
         let path = image::choose(cx, self.image.as_deref())?;
+        if !cx.globals.yes && !cx.globals.dry_run {
+            askable(cx, &named.map_or_else(|| candidates(&disks, None), |it| Ok(vec![it]))?)?;
+        }
         let companion = Companion::ready(cx, "xtask-disk")?;
         let image = Image::inspect(cx, &companion, path)?;
         cx.ui.status(&image.describe());
         let candidates = match &self.device {
             Some(device) => vec![self.named(cx, &disks, device, Some(image.need()))?],
-            None => candidates(&disks, image.need())?,
+            None => candidates(&disks, Some(image.need()))?,
         };
         let disk = if cx.globals.yes || cx.globals.dry_run {
             one(&candidates)?
@@ -138,16 +141,15 @@ fn inventory(cx: &Context) -> anyhow::Result<Vec<Disk>> {
 }
 
 /// The disks that an image may be written to.
-fn candidates(disks: &[Disk], need: Need) -> anyhow::Result<Vec<&Disk>> {
-    let (good, refused): (Vec<&Disk>, Vec<&Disk>) =
-        disks.iter().partition(|it| it.refusal(Some(need)).is_none());
+fn candidates(disks: &[Disk], need: Option<Need>) -> anyhow::Result<Vec<&Disk>> {
+    let (good, refused): (Vec<&Disk>, Vec<&Disk>) = disks.iter().partition(|it| it.refusal(need).is_none());
     if !good.is_empty() {
         return Ok(good);
     }
     // Those that somebody may have plugged in for this.
     let mut near = Vec::new();
     for disk in refused {
-        match disk.refusal(Some(need)) {
+        match disk.refusal(need) {
             None
             | Some(
                 Refusal::Fixed(_) | Refusal::Composite | Refusal::Memory | Refusal::Optical | Refusal::Emmc,
@@ -175,6 +177,25 @@ fn one<'a>(candidates: &[&'a Disk]) -> anyhow::Result<&'a Disk> {
     }
 }
 
+/// Whether somebody is there to type a name. Known before the image is read, which takes minutes.
+fn askable(cx: &Context, candidates: &[&Disk]) -> anyhow::Result<()> {
+    if cx.ui.can_ask() {
+        return Ok(());
+    }
+    bail!("without a terminal nobody can type the disk's name; {}", instead(candidates))
+}
+
+/// What to type where nobody can be asked.
+fn instead(candidates: &[&Disk]) -> String {
+    match candidates {
+        [Disk { path, serial: Some(serial), .. }] => format!("say `--yes --device {path} --serial {serial}`"),
+        many => {
+            let there: Vec<String> = many.iter().map(|it| it.describe()).collect();
+            format!("say `--yes --device DEV --serial SERIAL`; there are: {}", there.join(", "))
+        }
+    }
+}
+
 /// The disk whose name the user types.
 fn confirmed<'a>(cx: &mut Context, candidates: &[&'a Disk]) -> anyhow::Result<&'a Disk> {
     for disk in candidates {
@@ -193,11 +214,7 @@ fn confirmed<'a>(cx: &mut Context, candidates: &[&'a Disk]) -> anyhow::Result<&'
             names.join(", ")
         ),
     };
-    let instead = match candidates {
-        [Disk { path, serial: Some(serial), .. }] => format!("say `--yes --device {path} --serial {serial}`"),
-        _ => "say `--yes --device DEV --serial SERIAL`".to_owned(),
-    };
-    let answer = cx.ui.ask(&question, &instead, &cx.interrupt)?;
+    let answer = cx.ui.ask(&question, &instead(candidates), &cx.interrupt)?;
     let typed = answer.strip_prefix("/dev/").unwrap_or(&answer);
     let disk = candidates.iter().find(|it| it.name == typed);
     disk.copied().with_context(|| format!("`{answer}` is not {}; nothing was written", names.join(" or ")))

@@ -166,7 +166,7 @@ impl Recorder {
                 }
             }
             Event::Progress { id, progress } => self.progress(*id, *progress, at),
-            Event::Tick | Event::Message { .. } | Event::Plain(_) | Event::Ignored => {}
+            Event::Tick | Event::Stopping | Event::Message { .. } | Event::Plain(_) | Event::Ignored => {}
         }
     }
 

@@ -177,11 +177,12 @@ pub(super) fn offset<N: AstNode>(node: &N) -> usize {
 }
 
 /// The node as it is written.
-pub(super) fn source_text<N: AstNode>(node: &N) -> String {
+pub(crate) fn source_text<N: AstNode>(node: &N) -> String {
     node.syntax().text().to_string()
 }
 
-pub(super) fn without_parens(expr: Expr) -> Expr {
+/// What is inside of any parentheses around it.
+pub(crate) fn without_parens(expr: Expr) -> Expr {
     let mut expr = expr;
     while let Expr::Paren(paren) = &expr {
         let Some(inner) = paren.expr() else { break };
@@ -190,7 +191,8 @@ pub(super) fn without_parens(expr: Expr) -> Expr {
     expr
 }
 
-fn attr_name(attr: &ast::Attr) -> Option<String> {
+/// The name that it has, when that is written and not computed.
+pub(crate) fn attr_name(attr: &ast::Attr) -> Option<String> {
     match attr {
         ast::Attr::Ident(it) => Some(source_text(it)),
         ast::Attr::Str(it) => {

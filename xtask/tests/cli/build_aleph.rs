@@ -50,7 +50,7 @@ fn a_system_that_any_machine_can_join() {
 #[test]
 fn an_image_with_its_checksum() {
     let sandbox = example();
-    let run = sandbox.run(&format!("build-aleph sdimage --out out --json -- {HERE}")).good();
+    let run = sandbox.run(&format!("build-aleph sdimage --out out --timings --json -- {HERE}")).good();
     let json = run.json();
     assert_eq!((&json["output"], &json["size"]), (&"sdimage".into(), &4_194_304.into()));
     let mut check = Command::new("sha256sum");
@@ -62,6 +62,10 @@ fn an_image_with_its_checksum() {
     }
     let link = sandbox.root().join("target/xtask/aleph/aleph-offline.img");
     assert_eq!(fs::read(&link).unwrap(), fs::read(sandbox.root().join("out/aleph-offline.img")).unwrap());
+    let page = |kind| sandbox.read(json["timings"][kind].as_str().unwrap().trim_start_matches("$WORK/"));
+    assert!(page("html").contains("aleph-offline-image-1.0.0.tar"));
+    let timings: serde_json::Value = serde_json::from_str(&page("json")).unwrap();
+    assert_eq!((&timings["target"], &timings["counts"]["built"]), (&"build-aleph sdimage".into(), &4.into()));
     // Again, and of a configuration: the same image, and nothing to build.
     let run = sandbox.run("build-aleph sdimage --config bench --out out").good();
     assert!(run.stdout.ends_with("/out/aleph-offline.img\n"), "{}", run.text());

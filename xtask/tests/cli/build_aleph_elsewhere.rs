@@ -113,6 +113,11 @@ fn a_device_that_is_not_what_it_should_be() {
     fs::write(&conf, text.replace("system = aarch64-linux", "system = riscv64-linux")).unwrap();
     let run = sandbox.run(&format!("build-aleph sdimage --on-device={name}")).bad();
     drop(run.says(&format!("{name} builds for riscv64-linux; ")).says(" is for aarch64-linux"));
+    if std::env::consts::ARCH != "aarch64" {
+        let line = format!("ssh-ng://{name} aarch64-linux");
+        let run = sandbox.run_args(&["build-aleph", "sdimage", "--", "--builders", &line]).bad();
+        run.says("is not fit: its line says aarch64-linux, and it builds for riscv64-linux only");
+    }
 
     fs::remove_file(sandbox.temp().join("device/bin/nix")).unwrap();
     let run = sandbox.run(&format!("build-aleph sdimage --on-device={name}")).bad();

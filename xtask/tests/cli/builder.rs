@@ -1,5 +1,7 @@
 //! `builder`: real sshd, real Nix on both ends, and Nix's own choice beside the replayed one.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use camino::Utf8Path;
 
 use crate::support::builder::Builder;
@@ -108,6 +110,11 @@ fn a_good_builder_is_tried_and_tested() {
         .says("pass  features: kvm")
         .says("pass  clock");
     assert!(!run.stderr.contains("fail"), "{}", run.text());
+    let page = sandbox.run("doctor").good().stderr;
+    assert!(
+        page.contains("ok    machine") && page.contains("`cargo xtask builder test ssh-ng://good"),
+        "{page}"
+    );
     let list = sandbox.run("builder list --json").good().json();
     assert_eq!(list["builders"][0]["jobs"], 2, "{list}");
     let json = sandbox.run("builder test --json").good().json();
@@ -130,21 +137,39 @@ fn what_can_be_wrong_with_a_builder() {
     let file = sandbox.temp().join("machines");
     let line = std::fs::read_to_string(&file).unwrap();
     let with_line = |line: String| std::fs::write(&file, line).unwrap();
+    // The doctor tells them apart, too.
+    let doctor = |what: &str| {
+        let page = sandbox.run("doctor").stderr;
+        let line = page.lines().find(|it| it.contains("  machine ")).unwrap_or(&page);
+        assert!(line.contains(what), "{what}:\n{page}");
+    };
     // Another host key than the pinned one.
     with_line(line.replace(&one.host_key(), &two.host_key()));
     sandbox
         .run("builder explain --features kvm")
         .bad()
-        .says("Host key verification failed")
+        .says("its host key has changed: Host key verification failed")
         .says("compare the key");
+    doctor("ssh: its host key has changed");
+    with_line(line.replace(&one.host_key(), "-"));
+    sandbox.run("builder explain --features kvm").bad().says("its host key is not known");
+    doctor("ssh: its host key is not known");
     with_line(line.replace(one.key().as_str(), two.key().as_str()));
     sandbox.run("builder explain --features kvm").bad().says("Permission denied").says("authorized_keys");
+    doctor("ssh: refuses the key: root@127.0.0.1: Permission denied");
+    let open = sandbox.temp().join("open");
+    std::fs::copy(one.key(), &open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    with_line(line.replace(one.key().as_str(), open.as_str()));
+    sandbox.run("builder explain --features kvm").bad().says("ssh does not use the key").says("chmod 600");
     with_line(line.replace(one.key().as_str(), "/no/such/key"));
     sandbox.run("builder explain --features kvm").bad().says("/no/such/key is not there");
     with_line(line.replace("/bin/nix-daemon", "/bin/nix-daemonx"));
     sandbox.run("builder explain --features kvm").bad().says("fail  Nix").says("remote-program");
+    doctor("Nix: ");
     with_line(line.replace(" kvm ", " kvm,gpu "));
     sandbox.run("builder explain --features gpu").bad().says("its line says gpu, and it has kvm only");
+    doctor("features: its line says gpu, and it has kvm only");
     with_line(line.replace(&system(), "aarch64-linux"));
     sandbox
         .run("builder explain --system aarch64-linux")
@@ -154,6 +179,7 @@ fn what_can_be_wrong_with_a_builder() {
     sandbox.run("builder list").bad().says("column 4, the builds at once, is `lots` and no number");
     with_line(line.clone());
     one.stop();
+    doctor("ssh: cannot be reached: ssh: connect to host 127.0.0.1 port ");
     sandbox
         .run("builder explain --features kvm")
         .bad()

@@ -15,6 +15,17 @@ fn what_is_checked_in_is_up_to_date() {
     sandbox().run(&format!("{verb} --out {docs}")).good();
 }
 
+/// The page of the modules' options needs a Nix, all others do not.
+#[test]
+fn without_a_nix_the_options_are_left_alone_and_that_is_said() {
+    let sandbox = sandbox().env("XTASK_PRIVATE_NIX", "off");
+    let run = sandbox.run("docs").good().says("not looked at: aleph-options.md, which needs a Nix: ");
+    assert!(!run.stderr.contains("wrote docs/aleph-options.md"), "{}", run.text());
+    let json = sandbox.run("docs --check --json").good().json();
+    assert_eq!(json["unchecked"], serde_json::json!(["aleph-options.md"]));
+    sandbox.run("docs --check --nix /no/such/nix").bad().says("/no/such/nix");
+}
+
 #[test]
 fn stale_files_are_told_and_repaired() {
     let sandbox = sandbox();
@@ -23,6 +34,7 @@ fn stale_files_are_told_and_repaired() {
     sandbox.run("docs --dry-run").good().says("would write docs/reference.md");
     assert!(!sandbox.root().join("docs").exists());
     sandbox.run("docs").good().says("wrote docs/man/cargo-xtask-build.1");
+    assert!(sandbox.read("docs/aleph-options.md").contains("\n## `services.elodin-db`\n"));
     sandbox.run("docs --check").good().says("all up to date");
     // Every verb that help shows has its section and its page.
     let reference = sandbox.read("docs/reference.md");

@@ -82,6 +82,11 @@ fn events_are_read_as_they_are() {
         let run = sandbox.run(&format!("explain {logs}/success-{version}.err")).good();
         assert_eq!(run.stdout, "nothing failed in this log\n");
     }
+    let run = sandbox.run(&format!("explain --json {logs}/eval-cache-busy-sid.err")).good();
+    assert_eq!(
+        (&run.json()["failed"], &run.json()["hints"][0]["rule"]),
+        (&false.into(), &"eval-cache-busy".into())
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 
 use expect_test::expect;
 
-use crate::support::terminal::Terminal;
 use crate::support::{Sandbox, lacks};
 
 fn chain() -> Sandbox {
@@ -68,73 +67,6 @@ fn closed_streams_are_no_error() {
         assert_eq!(run.code, Some(0), "{redirect}: {}", run.text());
         assert!(!run.stderr.contains("panicked"), "{redirect}: {}", run.text());
     }
-}
-
-#[test]
-fn a_terminal_shows_bars_and_cleans_them_away() {
-    if lacks("tmux") {
-        return;
-    }
-    let sandbox = Sandbox::new();
-    let gate = sandbox.temp().join("gate");
-    assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    let script = "echo ${part}; read x < /gate; echo > $out";
-    let sandbox = sandbox.packages(&[("default", script), ("part", "echo > $out")]);
-    let open = format!("/gate={gate}");
-    let terminal = Terminal::start(&sandbox, &["build", "--", "--option", "extra-sandbox-paths", &open]);
-    let screen = terminal.shows("default  building");
-    expect![[r#"
-        * built 1 of 2, T s
-            default  building  T s"#]]
-    .assert_eq(&moving(&sandbox.plain(&screen)));
-    std::fs::write(&gate, "go\n").unwrap();
-    let (code, screen) = terminal.end();
-    assert_eq!(code, "0");
-    expect![[r#"
-        name     path    size   time   status
-        default  result  120 B  T s  built"#]]
-    .assert_eq(&sandbox.plain(&screen));
-}
-
-#[test]
-fn more_builds_than_fit_are_counted() {
-    if lacks("tmux") {
-        return;
-    }
-    let sandbox = Sandbox::new();
-    let names: Vec<String> = (0..11).map(|it| format!("p{it}")).collect();
-    let wait = "echo one of many; exec 3<> <(:); read -t 300 -u 3 x";
-    let packages: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), wait)).collect();
-    let sandbox = sandbox.packages(&packages);
-    let terminal = Terminal::start(&sandbox, &["build", "-j", "11"]);
-    let screen = terminal.shows("and 3 more");
-    assert!(screen.contains("built 0 of 11"), "{screen}");
-    assert_eq!(screen.lines().filter(|it| it.contains("building")).count(), 8, "{screen}");
-    terminal.key("C-c");
-    assert_eq!(terminal.end().0, "1");
-}
-
-#[test]
-fn lines_of_builders_go_above_the_bars() {
-    if lacks("tmux") {
-        return;
-    }
-    let sandbox =
-        Sandbox::new().packages(&[("default", "echo first; echo second; exec 3<> <(:); read -t 300 -u 3 x")]);
-    let terminal = Terminal::start(&sandbox, &["build", "-v"]);
-    let screen = terminal.shows("default  building");
-    let at = |what: &str| {
-        screen.lines().position(|it| it.contains(what)).unwrap_or_else(|| panic!("{what}:\n{screen}"))
-    };
-    assert!(at("default> first") < at("default> second"), "{screen}");
-    assert!(at("default> second") < at("built 0 of 1"), "{screen}");
-    terminal.key("C-c");
-    assert_eq!(terminal.end().0, "1");
-}
-
-/// The spinner's sign differs from picture to picture.
-fn moving(screen: &str) -> String {
-    screen.replace(|it: char| ('\u{2800}'..='\u{28ff}').contains(&it), "*")
 }
 
 /// What reaches a terminal, byte by byte.

@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use expect_test::expect;
 
 use super::doctor::{lacks_users, line};
 use crate::support::daemon::Daemon;
 use crate::support::terminal::Terminal;
-use crate::support::wait::wait_for;
-use crate::support::{Sandbox, lacks, missing};
+use crate::support::{Sandbox, lacks};
 
 const CACHE: &str =
     "[cache]\nsubstituters = [\"https://cache.invalid\"]\npublic-keys = [\"example-1:AAAA=\"]\n";
@@ -174,88 +173,6 @@ fn an_installer_runs_only_if_its_hash_is_right() {
     // A Nix that is good is left alone.
     Sandbox::new().run("setup nix --from private").good().says("is good");
     Sandbox::new().run("setup nix --from brew").wrong_usage();
-}
-
-/// An sshd for root alone, on a port of its own; it is stopped when this goes away.
-struct Sshd(Child);
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn sshd(daemon: &Daemon, port: u16) -> Sshd {
-    let dir = daemon.sandbox.temp().join("sshd");
-    fs::create_dir_all(&dir).unwrap();
-    for name in ["host", "user"] {
-        let args = ["-q", "-t", "ed25519", "-N", "", "-f", name];
-        assert!(Command::new("ssh-keygen").args(args).current_dir(&dir).status().unwrap().success());
-    }
-    fs::copy(dir.join("user.pub"), dir.join("authorized")).unwrap();
-    let options = [
-        format!("ListenAddress=127.0.0.1:{port}"),
-        format!("HostKey={dir}/host"),
-        format!("AuthorizedKeysFile={dir}/authorized"),
-        "UsePAM=no".to_owned(),
-        "StrictModes=no".to_owned(),
-        "PidFile=none".to_owned(),
-        "PermitRootLogin=yes".to_owned(),
-        format!("SetEnv=PATH={dir}/bin:/usr/bin:/bin"),
-    ];
-    let options = options.iter().flat_map(|it| ["-o", it]);
-    fs::create_dir_all("/run/sshd").unwrap();
-    let mut command = Command::new("/usr/sbin/sshd");
-    command.args(["-D", "-e", "-f", "/dev/null"]).args(options).stdin(Stdio::null());
-    let log = fs::File::create(dir.join("log")).unwrap();
-    let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    wait_for("sshd", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-    Sshd(child)
-}
-
-#[test]
-fn a_builder_is_written_down_with_its_key_and_root_can_log_in() {
-    if lacks_users() || lacks("ssh-keyscan") {
-        return;
-    }
-    if !std::path::Path::new("/usr/sbin/sshd").exists() {
-        return missing("sshd");
-    }
-    let daemon = daemon();
-    let temp = daemon.sandbox.temp().to_owned();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let sshd = sshd(&daemon, port);
-    daemon.sandbox.program("sshd/bin/nix-store", "#!/bin/sh\necho 'nix-store (Nix) 2.99.0'\n");
-    fs::create_dir_all(temp.join("ssh")).unwrap();
-    fs::write(temp.join("ssh/ssh_config"), "Host *\n").unwrap();
-    fs::write(temp.join("conf/machines"), "# by hand\nssh://other x86_64-linux").unwrap();
-    // The machine's own ssh configuration is not touched: in this namespace it is another.
-    let mount = format!("mount --bind {temp}/ssh /etc/ssh");
-    let args = format!(
-        "--yes setup builder ssh://root@127.0.0.1:{port} --system aarch64-linux --features kvm,big-parallel -j 3 --key {temp}/sshd/user"
-    );
-    let run = daemon.mounted(&mount, &args).good().says("host key of 127.0.0.1: 256 SHA256:");
-    assert!(run.stderr.contains("root can log in to"), "{}", run.text());
-    assert!(run.stderr.contains("which has nix-store (Nix) 2.99.0"), "{}", run.text());
-    let machines = fs::read_to_string(temp.join("conf/machines")).unwrap();
-    let want = format!(
-        "# by hand\nssh://other x86_64-linux\nssh://root@builder-127.0.0.1-{port} aarch64-linux {temp}/sshd/user 3 1 kvm,big-parallel - "
-    );
-    assert!(machines.starts_with(&want), "{machines}");
-    let ssh = fs::read_to_string(temp.join("ssh/ssh_config")).unwrap();
-    assert_eq!(ssh, "Include /etc/ssh/ssh_config.d/*\n\nHost *\n");
-    // A second time nothing changes, and the doctor finds it by its name.
-    daemon.mounted(&mount, &args).good();
-    assert_eq!(fs::read_to_string(temp.join("conf/machines")).unwrap(), machines);
-    let page = daemon.mounted(&mount, "doctor").stderr;
-    assert!(line(&page, "machine").contains("127.0.0.1 port") || page.contains("port"), "{page}");
-    // The machine goes away: nothing is written for one that shows no key.
-    drop(sshd);
-    daemon.mounted(&mount, &args).bad().says("shows no ed25519 host key");
-    daemon.mounted(&mount, "--yes setup undo").good();
-    let machines = fs::read_to_string(temp.join("conf/machines")).unwrap();
-    assert_eq!(machines, "# by hand\nssh://other x86_64-linux");
 }
 
 #[test]

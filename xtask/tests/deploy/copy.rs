@@ -14,7 +14,7 @@ fn refused(device: &Device, run: Run, why: &str) {
 }
 
 /// Bytes that no compression makes smaller, in the system.
-fn with_ballast(device: &Device, megabytes: usize) {
+pub(crate) fn with_ballast(device: &Device, megabytes: usize) {
     let sandbox = &device.sandbox;
     let joined = sandbox
         .read("aleph/toplevel.nix")
@@ -104,6 +104,30 @@ fn a_full_boot() {
         device.run(DEPLOY),
         "not enough room in the device's /boot: its kernel and initrd take 3.1 MB",
     );
+}
+
+/// Who copies for longer than a lock lives without a word has it all the same.
+#[test]
+fn it_takes_longer_than_the_lock_lives() {
+    if lacking() {
+        return;
+    }
+    let device = Device::start(Kind::Bare).known();
+    with_ballast(&device, 20);
+    device.slow("10mbit");
+    let child = device.begin("deploy --config bench --yes --confirm-timeout 5");
+    let until = wait_for("the lock", || {
+        let output = device.try_sh("sed -n s/^until=//p /run/elodin-deploy/lock");
+        String::from_utf8(output.stdout).unwrap().trim().parse::<u64>().ok()
+    });
+    let over = format!("read -r now rest < /proc/uptime; [ ${{now%%.*}} -gt {until} ]");
+    wait_for("the end of its first life", || device.try_sh(&over).status.success().then_some(()));
+    let second = device.run("deploy --config default --yes");
+    assert_eq!(second.code, Some(11), "{}", second.text());
+    drop(second.says("somebody else is deploying to root@fde1:2240:a1ef::1: "));
+    device.sandbox.told(child.wait_with_output().unwrap()).good();
+    assert!(device.boots().contains("bench"));
+    device.is_tidy();
 }
 
 /// It goes on where it was once the link is back.

@@ -6,16 +6,17 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use unix::sys::signal::{Signal, kill, killpg};
 use unix::unistd::Pid;
 
 use crate::support::wait::wait_for;
-use crate::support::{Run, Sandbox, cache, lacks, missing, suite};
+use crate::support::{Run, Sandbox, lacks, missing};
+use crate::{kept, owner};
 
 /// All devices have it: each is in a network namespace of its own.
 pub(crate) const ADDRESS: &str = "root@fde1:2240:a1ef::1";
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/offline");
+pub(crate) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/offline");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/device");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +31,10 @@ pub(crate) struct Device {
     pub(crate) sandbox: Sandbox,
     kind: Kind,
     /// Our end of the cable, and the device's.
-    ours: String,
-    theirs: String,
-    dir: Utf8PathBuf,
-    child: Option<Child>,
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
+    pub(crate) dir: Utf8PathBuf,
+    pub(crate) child: Option<Child>,
     /// The system that it comes with.
     pub(crate) factory: String,
 }
@@ -51,7 +52,7 @@ impl Device {
     pub(crate) fn start(kind: Kind) -> Device {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let sandbox = example();
+        let sandbox = owner::example();
         // The files of an overlay cannot be on another overlay or on a tmpfs of a container.
         let dir = Utf8PathBuf::from(format!("{}/device-{name}", env!("CARGO_TARGET_TMPDIR")));
         let (ours, theirs) = (format!("xc{name}"), format!("xt{name}"));
@@ -77,13 +78,13 @@ impl Device {
         for (who, home) in [("0", "root"), ("pilot", "home/pilot"), ("engineer", "home/engineer")] {
             let ssh = upper.join(home).join(".ssh");
             fs::create_dir_all(&ssh).unwrap();
-            fs::copy(home_key(&key), ssh.join("authorized_keys")).unwrap();
+            fs::copy(format!("{key}.pub"), ssh.join("authorized_keys")).unwrap();
             let at = rootfs();
             let owner = format!("chroot {at} id -u {who} 2>/dev/null || echo 0");
             let uid = sh(&owner).trim().to_owned();
             sh(&format!("chmod 700 {ssh} {ssh}/..; chown -R {uid}:{uid} {ssh} {ssh}/.."));
         }
-        self.sandbox.nix_keys(&name_of_key(&self.ours));
+        owner::keys(&self.sandbox, &self.ours);
         let public = fs::read_to_string(self.sandbox.temp().join("team.pub")).unwrap();
         let conf =
             format!("sandbox = true\nbuild-users-group = nixbld\ntrusted-public-keys = {}\n", public.trim());
@@ -150,8 +151,7 @@ impl Device {
         drop(child.wait());
         // Whoever is in the device's network is the device.
         wait_for("the device to be off", || {
-            let pids = Command::new("ip").args(["netns", "pids", &self.theirs]).output().unwrap().stdout;
-            let pids = String::from_utf8(pids).unwrap();
+            let pids = pids_at(&self.theirs);
             for pid in pids.lines().filter_map(|it| it.trim().parse().ok()) {
                 kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
             }
@@ -232,9 +232,10 @@ impl Device {
         self.sandbox.told(output)
     }
 
+    /// In a process group of its own, as a shell with a terminal starts it.
     pub(crate) fn begin(&self, args: &str) -> Child {
         let mut command = self.command(&args.split_whitespace().collect::<Vec<_>>());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Trusts the key that the device has, as its owner would after a look at the console.
@@ -261,6 +262,14 @@ impl Device {
         profile
     }
 
+    /// No process and no socket of ours is left at our end of the cable.
+    #[track_caller]
+    pub(crate) fn nobody_is_left_here(&self) {
+        wait_for("our end to be left alone", || pids_at(&self.ours).trim().is_empty().then_some(()));
+        let left: Vec<_> = owner::runtime_dir(&self.sandbox).read_dir_utf8().unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
     /// The factory's system runs and boots, and nothing of the deployment is left behind.
     #[track_caller]
     pub(crate) fn is_as_before(&self) {
@@ -279,6 +288,9 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
+        if kept::wanted() {
+            return self.leave();
+        }
         if std::thread::panicking() {
             let console = fs::read_to_string(self.dir.join("console")).unwrap_or_default();
             let tail: Vec<&str> = console.lines().rev().take(15).collect();
@@ -298,18 +310,14 @@ impl Drop for Device {
     }
 }
 
-/// All tests share a store, and signatures stay in it.
-fn name_of_key(end: &str) -> String {
-    let age = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    format!("team-{end}-{age}")
-}
-
-fn home_key(key: &Utf8Path) -> Utf8PathBuf {
-    Utf8PathBuf::from(format!("{key}.pub"))
+/// Who is in a network namespace.
+fn pids_at(end: &str) -> String {
+    let pids = Command::new("ip").args(["netns", "pids", end]).output().unwrap().stdout;
+    String::from_utf8(pids).unwrap()
 }
 
 /// A command of the machine that must succeed.
-fn sh(script: &str) -> String {
+pub(crate) fn sh(script: &str) -> String {
     let output = Command::new("bash").args(["-c", script]).output().unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -326,26 +334,4 @@ fn rootfs() -> Utf8PathBuf {
         dir
     };
     DIR.get_or_init(make).clone()
-}
-
-/// The offline example as a workspace, with the device in its manifest.
-fn example() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sh(&format!("cp -r {EXAMPLE}/. {}", sandbox.root()));
-    let manifest =
-        format!("[aleph]\ntarget = \"{ADDRESS}\"\nsign-key = \"../team.key\"\nconfirm-timeout = 12\n");
-    let sandbox = sandbox.file("xtask.toml", &manifest);
-    sandbox.git("-c user.name=a -c user.email=a@b commit --quiet -m x");
-    sandbox
-}
-
-impl Sandbox {
-    /// A key pair of the team: `team.key` beside the workspace.
-    fn nix_keys(&self, name: &str) {
-        let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
-        let temp = self.temp();
-        sh(&format!(
-            "{nix} key generate-secret --key-name {name} > {temp}/team.key; {nix} key convert-secret-to-public < {temp}/team.key > {temp}/team.pub"
-        ));
-    }
 }

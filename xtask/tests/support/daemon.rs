@@ -18,12 +18,19 @@ pub(crate) struct Daemon {
     /// A copy of the binary that everybody may run.
     program: Utf8PathBuf,
     /// The real program, without the wrapper that names a store.
-    nix: String,
+    pub(crate) nix: String,
+    /// What is done before it in a mount namespace of its own.
+    mounts: String,
 }
 
 impl Daemon {
     /// Starts it with these settings; needs root, for the user beside it.
     pub(crate) fn start(sandbox: Sandbox, settings: &str) -> Daemon {
+        Daemon::start_mounted(sandbox, settings, ":")
+    }
+
+    /// The same, after commands in a mount namespace of its own.
+    pub(crate) fn start_mounted(sandbox: Sandbox, settings: &str, mounts: &str) -> Daemon {
         let temp = sandbox.temp().to_owned();
         let nix = format!("{}/elodin-xtask/nix/{}/bin/nix", cache(), suite());
         // The wrapper says where the program is: the cache may be a copy of another.
@@ -39,7 +46,7 @@ impl Daemon {
         let copied =
             Command::new("cp").args([env!("CARGO_BIN_EXE_xtask"), program.as_str()]).status().unwrap();
         assert!(copied.success());
-        let child = spawn(&sandbox, &nix);
+        let child = spawn(&sandbox, &nix, mounts);
         let own = format!("{NOBODY}:{NOBODY}");
         let home = temp.join("home");
         let owned = Command::new("chown")
@@ -47,14 +54,14 @@ impl Daemon {
             .status()
             .unwrap();
         assert!(owned.success());
-        Daemon { sandbox, child, program, nix }
+        Daemon { sandbox, child, program, nix, mounts: mounts.to_owned() }
     }
 
     /// Lets it read its settings anew.
     pub(crate) fn restart(&mut self) {
         self.stop();
         fs::remove_file(self.sandbox.temp().join("socket")).unwrap();
-        self.child = spawn(&self.sandbox, &self.nix);
+        self.child = spawn(&self.sandbox, &self.nix, &self.mounts);
     }
 
     pub(crate) fn stop(&mut self) {
@@ -87,12 +94,10 @@ impl Daemon {
 
     /// The binary as root, after commands in a mount namespace of its own.
     pub(crate) fn mounted(&self, commands: &str, args: &str) -> Run {
-        let script = format!("set -e; {commands}; exec \"$0\" \"$@\"");
-        self.run(
-            "unshare",
-            &["-m", "--propagation", "private", "sh", "-c", &script, self.program.as_str()],
-            args,
-        )
+        let before = mounting(commands);
+        let words: Vec<&str> =
+            before[1..].iter().map(String::as_str).chain([self.program.as_str()]).collect();
+        self.run("unshare", &words, args)
     }
 
     /// What makes a Nix its client.
@@ -117,10 +122,24 @@ impl Daemon {
     }
 }
 
-fn spawn(sandbox: &Sandbox, nix: &str) -> Child {
+/// The words before a program that is to run after these commands, which nobody else sees.
+fn mounting(commands: &str) -> Vec<String> {
+    let script = format!("set -e; {commands}; exec \"$0\" \"$@\"");
+    ["unshare", "-m", "--propagation", "private", "sh", "-c", &script].map(str::to_owned).to_vec()
+}
+
+fn spawn(sandbox: &Sandbox, nix: &str, mounts: &str) -> Child {
     let temp = sandbox.temp();
     let log = fs::File::create(temp.join("daemon.log")).unwrap();
-    let mut command = Command::new(nix.replace("/bin/nix", "/bin/nix-daemon"));
+    let program = nix.replace("/bin/nix", "/bin/nix-daemon");
+    let mut command = if mounts == ":" {
+        Command::new(program)
+    } else {
+        let words = mounting(mounts);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(program);
+        command
+    };
     command.env("NIX_CONF_DIR", temp.join("conf")).env("NIX_DAEMON_SOCKET_PATH", temp.join("socket"));
     command.env("NIX_REMOTE", temp.join("store")).env("HOME", temp.join("daemon-home"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();

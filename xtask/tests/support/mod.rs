@@ -35,7 +35,7 @@ pub(crate) use flakes::{flake, system};
 
 /// A git work tree with an `xtask.toml`, a home of its own, and an environment that names no other Nix.
 pub(crate) struct Sandbox {
-    temp: tempfile::TempDir,
+    pub(crate) temp: tempfile::TempDir,
     env: BTreeMap<String, String>,
 }
 

@@ -18,16 +18,25 @@ impl Terminal {
         Terminal::start_in(sandbox, &[&[env!("CARGO_BIN_EXE_xtask")], args].concat())
     }
 
+    /// The binary with these arguments, in a terminal of so many columns and rows.
+    pub(crate) fn sized(sandbox: &Sandbox, size: (u16, u16), args: &[&str]) -> Terminal {
+        Terminal::open(sandbox, size, &[&[env!("CARGO_BIN_EXE_xtask")], args].concat())
+    }
+
     /// Any command, in a terminal, with the environment of the sandbox.
     pub(crate) fn start_in(sandbox: &Sandbox, command: &[&str]) -> Terminal {
+        Terminal::open(sandbox, (100, 30), command)
+    }
+
+    fn open(sandbox: &Sandbox, (columns, rows): (u16, u16), command: &[&str]) -> Terminal {
         let res = Terminal { dir: sandbox.temp().to_owned() };
         let conf = res.dir.join("tmux.conf");
         std::fs::write(&conf, "set -g status off\n").unwrap();
         let root = sandbox.root();
-        let mut words: Vec<String> =
-            ["-f", conf.as_str(), "new-session", "-d", "-x", "100", "-y", "30", "-c", root.as_str(), "--"]
-                .map(str::to_owned)
-                .to_vec();
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let size = ["-x", &columns, "-y", &rows, "-c", root.as_str(), "--"];
+        let start = ["-f", conf.as_str(), "new-session", "-d"];
+        let mut words: Vec<String> = start.into_iter().chain(size).map(str::to_owned).collect();
         words.extend(["env", "-i", "TERM=screen"].map(str::to_owned));
         words.extend(sandbox.environment().iter().map(|(name, value)| format!("{name}={value}")));
         // tmux itself does not always learn how a program ended.
@@ -49,6 +58,15 @@ impl Terminal {
     /// What is to be seen, without the empty lines at the end.
     pub(crate) fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"]).trim_end().to_owned()
+    }
+
+    /// What is to be seen, with its colours.
+    pub(crate) fn colours(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"]).trim_end().to_owned()
+    }
+
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
     }
 
     /// Types a line.

@@ -7,7 +7,8 @@ pub(crate) const LONGEST_FUNCTION: usize = 60;
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("workspace", &[]),
     ("host", &[]),
-    ("report", &[]),
+    ("columns", &[]),
+    ("report", &["columns"]),
     ("revision", &[]),
     ("files", &[]),
     ("builders", &["context", "files", "host", "nix", "nix_conf", "plan", "report", "rules"]),
@@ -45,13 +46,13 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("logs", &["monitor", "nix"]),
     ("rules", &["monitor", "nix"]),
-    ("ui", &["monitor", "nix", "plan", "report"]),
+    ("ui", &["columns", "monitor", "nix", "plan", "report"]),
 ];
 
 /// Who may use what does more than compute.
 pub(crate) const TOOLS: &[(&str, &[&str])] = &[
     ("duct::", &["nix/process.rs"]),
-    ("indicatif", &["ui/bars.rs"]),
+    ("terminal_size", &["ui/screen.rs"]),
     ("clap::", &["cli.rs", "tasks/"]),
     ("rnix::", &["format/", "nix_edit.rs", "nix_edit/", "workspace/"]),
     ("alejandra::", &["format/"]),
@@ -60,12 +61,13 @@ pub(crate) const TOOLS: &[(&str, &[&str])] = &[
     ("print!(", &["ui.rs"]),
     ("println!(", &["ui.rs"]),
     ("io::stdout()", &["ui.rs"]),
-    ("io::stderr()", &["ui.rs"]),
+    ("io::stderr()", &["ui.rs", "ui/screen.rs"]),
 ];
 
 /// The layers that must stay pure, and what would spoil them.
 pub(crate) const PURE: &[(&str, &[&str])] = &[
     ("plan.rs", &["std::fs", "xshell", "Instant::now", "SystemTime::now"]),
+    ("columns.rs", &["std::", "xshell"]),
     ("report.rs", &["std::fs", "xshell", "Instant::now"]),
     ("monitor", &["std::fs", "xshell", "Instant::now"]),
     ("workspace", &["xshell", "Instant::now"]),

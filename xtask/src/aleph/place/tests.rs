@@ -36,7 +36,11 @@ fn told(needs: &[Need], here: &ThisMachine, builders: &str, answering: &str) -> 
     let mut asked: BTreeMap<String, u32> = BTreeMap::new();
     let decision = decide(needs, here, &machines, &mut |machine| {
         *asked.entry(machine.name.clone()).or_default() += 1;
-        if set(answering).contains(&machine.name) { Ok(()) } else { Err("connection refused".to_owned()) }
+        if set(answering).contains(&machine.name) {
+            Ok(())
+        } else {
+            Err("does not answer: connection refused".to_owned())
+        }
     });
     assert!(asked.values().all(|it| *it == 1), "{asked:?}");
     match decision {

@@ -1,6 +1,6 @@
 # Arms the dead-man's switch, and only then starts the activation. Both outlive this connection.
-umask 077
-if ! grep -qx "id=$ID" "$STATE/lock" 2>/dev/null; then
+# Who takes the lock from us meanwhile comes before all of this, or behind it.
+if ! guard || ! ours; then
   say problem "somebody else has taken the lock over"
   exit 0
 fi
@@ -12,6 +12,7 @@ if ! [ -x "$NEW/bin/switch-to-configuration" ]; then
   say problem "$NEW has no bin/switch-to-configuration"
   exit 0
 fi
+hold "$TIMEOUT"
 mkdir -p "$dir"
 printf '%s\n' "$REVERT" >"$dir/revert"
 printf '%s\n' "$ACTIVATE" >"$dir/activate"
@@ -23,7 +24,7 @@ if has_systemd; then
     --timer-property=AccuracySec=100ms --property=Type=oneshot /bin/sh "$dir/revert" &&
     [ "$(systemctl is-active "elodin-revert-$ID.timer")" = active ]
 else
-  setsid /bin/sh -c 'sleep "$1"; exec /bin/sh "$2"' sh "$TIMEOUT" "$dir/revert" </dev/null >/dev/null 2>&1 &
+  setsid /bin/sh -c 'sleep "$1"; exec /bin/sh "$2"' sh "$TIMEOUT" "$dir/revert" </dev/null >/dev/null 2>&1 9>&- &
 fi
 # Nobody may start what nobody would undo.
 if [ "$?" != 0 ]; then

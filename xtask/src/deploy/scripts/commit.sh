@@ -3,7 +3,7 @@ if [ "$MODE" = test ]; then
   mv "$dir/armed" "$dir/confirmed" 2>/dev/null || exit 0
 else
   # Words that arrive late find that the lock is gone.
-  grep -qx "id=$ID" "$STATE/lock" 2>/dev/null || exit 0
+  ours || exit 0
   : >"$dir/confirmed"
 fi
 before=$(readlink "$PROFILE")

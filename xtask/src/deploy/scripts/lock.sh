@@ -1,8 +1,5 @@
-# Takes the lock, or says who has it. Its time is counted from the boot: a clock may jump.
-umask 077
-mkdir -p "$STATE"
-exec 9>"$STATE/guard"
-if ! flock -w 10 9; then
+# Takes the lock, or says who has it.
+if ! guard; then
   say held "somebody else who is taking the lock right now"
   exit 0
 fi
@@ -10,7 +7,7 @@ read -r now rest </proc/uptime
 now=${now%%.*}
 boot=$(cat /proc/sys/kernel/random/boot_id)
 held=
-if [ -e "$STATE/lock" ] && ! grep -qx "id=$ID" "$STATE/lock"; then
+if [ -e "$STATE/lock" ] && ! ours; then
   until=$(sed -n 's/^until=//p' "$STATE/lock")
   if grep -qx "boot=$boot" "$STATE/lock" && [ "${until:-0}" -gt "$now" ]; then
     held=$(sed -n 's/^who=//p' "$STATE/lock")
@@ -29,8 +26,7 @@ if [ -n "$held" ] && { [ -n "${armed-}" ] || [ -z "$TAKE_OVER" ]; }; then
   say armed "${armed-}"
   exit 0
 fi
-printf 'id=%s\nwho=%s\nboot=%s\nuntil=%s\n' "$ID" "$WHO" "$boot" "$((now + LEASE))" >"$STATE/lock.new"
-mv "$STATE/lock.new" "$STATE/lock"
+hold 0
 # What a deployment has kept from the collector that a power cut ended.
 for root in "$ROOTS"/elodin-deploy-*; do rm -f "$root"; done
 # From now on nothing that is copied is garbage.

@@ -18,13 +18,31 @@ launch() {
   if has_systemd; then
     systemd-run --quiet --collect --no-block --unit="$1" --property=TimeoutStopSec=5 /bin/sh "$2"
   else
-    setsid /bin/sh "$2" </dev/null >/dev/null 2>&1 &
+    setsid /bin/sh "$2" </dev/null >/dev/null 2>&1 9>&- &
   fi
 }
 
-# Gives the lock back, if it is ours.
+# Whoever reads or writes the lock waits for this first.
+guard() {
+  umask 077
+  mkdir -p "$STATE"
+  exec 9>"$STATE/guard"
+  flock -w 10 9
+}
+
+ours() { grep -qx "id=$ID" "$STATE/lock" 2>/dev/null; }
+
+# Takes the lock, or keeps it, for LEASE seconds and $1 more. Its time is counted from the boot: a clock may jump.
+hold() {
+  read -r now rest </proc/uptime
+  printf 'id=%s\nwho=%s\nboot=%s\nuntil=%s\n' "$ID" "$WHO" "$(cat /proc/sys/kernel/random/boot_id)" \
+    "$((${now%%.*} + LEASE + $1))" >"$STATE/lock.new"
+  mv "$STATE/lock.new" "$STATE/lock"
+}
+
+# Gives the lock back, if it is ours. In a process of its own, so that the guard ends with it.
 unlock() {
-  if grep -qx "id=$ID" "$STATE/lock" 2>/dev/null; then rm -f "$STATE/lock"; fi
+  if [ -d "$STATE" ]; then (guard && ours && rm -f "$STATE/lock"); fi
   rm -f "$ROOTS/elodin-deploy-$ID-new" "$ROOTS/elodin-deploy-$ID-old"
 }
 

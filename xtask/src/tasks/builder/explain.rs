@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::{Setup, check_lines, checks_json};
 use crate::builders::choice::{Goes, Wanted, choose};
-use crate::builders::probe::Probe;
 use crate::builders::{Machine, short};
 use crate::context::Context;
 use crate::report::Report;
@@ -58,7 +57,7 @@ impl Explain {
             && !self.no_probe
             && !cx.globals.dry_run
         {
-            let probe = Probe::of(cx, &machines[n])?;
+            let probe = super::probe(cx, &machines[n])?;
             notes.push(format!("{} was tried:", short(&machines[n])));
             notes.extend(check_lines(cx, &probe));
             ok &= probe.good();

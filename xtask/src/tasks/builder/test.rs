@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Setup;
-use crate::builders::probe::Probe;
 use crate::builders::{Machine, short};
 use crate::context::Context;
 use crate::plan::{Settings, Step};
@@ -35,13 +34,15 @@ struct Built {
 }
 
 /// What came of one machine.
-struct Outcome {
+pub(in crate::tasks) struct Outcome {
     login: Duration,
     answer: Duration,
     /// Copying there and back, and waiting for a slot.
     copying: Duration,
     build: Duration,
-    total: Duration,
+    pub(in crate::tasks) total: Duration,
+    /// What it says of its Nix.
+    pub(in crate::tasks) nix: String,
 }
 
 impl Test {
@@ -63,7 +64,7 @@ impl Test {
                 cx.planned(&step(machine, &system, "NONCE"), &Settings::default())?;
                 continue;
             }
-            let (result, row, json) = match Test::one(cx, machine, &system) {
+            let (result, row, json) = match build_there(cx, machine, &system) {
                 Ok(it) => {
                     let times = [it.login, it.answer, it.copying, it.build, it.total];
                     let json = json!({"login": it.login.as_secs_f64(), "nix": it.answer.as_secs_f64(), "copying": it.copying.as_secs_f64(),
@@ -85,40 +86,54 @@ impl Test {
         let json = json!({"version": 1, "ok": ok, "builders": results});
         Ok(Report { ok, notes, table, json, ..Report::default() })
     }
+}
 
-    fn one(cx: &mut Context, machine: &Machine, system: &str) -> anyhow::Result<Outcome> {
-        let probe = Probe::of(cx, machine)?;
-        if let Some(bad) = probe.no_way() {
-            let cure = bad.cure.as_deref().unwrap_or_default();
-            bail!("{}: {}; {cure}", bad.step, bad.found);
-        }
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nonce = format!("{}-{}", time.as_nanos(), std::process::id());
-        let since = Instant::now();
-        let call = cx.call(&step(machine, system, &nonce), &Settings::default())?;
-        let total = since.elapsed();
-        if !call.exit.success() {
-            return Err(call.why(cx).into());
-        }
-        let built: Vec<Built> =
-            serde_json::from_str(&call.exit.stdout).context("unexpected answer to `nix build`")?;
-        let built = built.into_iter().next().context("nix says that nothing was built")?;
-        let out = built.outputs.get("out").context("nix names no output")?;
-        // The derivation is new, so a valid output can only be what was built now.
-        let name_format = cx.nix()?.names_json_format();
-        let step = Step::PathInfo { paths: vec![out.clone()], cache: None, name_format };
-        let info: Value = cx.query(&step, &Settings::default())?;
-        if info.get(out).is_none_or(Value::is_null) {
-            bail!("nix says that `{out}` is built, and it is not there");
-        }
-        let Some(run) = call.monitor.remote.get(&built.drv) else {
-            bail!("it was built, and not on {}", short(machine));
-        };
-        let whole = call.monitor.built.get(&built.drv).copied().unwrap_or_default();
-        let pure = run.took.unwrap_or_default();
-        let copying = whole.saturating_sub(pure);
-        Ok(Outcome { login: probe.login, answer: probe.answer, copying, build: pure, total })
+/// Builds something new on a machine, after trying the way there.
+///
+/// # Errors
+/// Where the way ends, or why it was not built there.
+pub(in crate::tasks) fn build_there(
+    cx: &mut Context,
+    machine: &Machine,
+    system: &str,
+) -> anyhow::Result<Outcome> {
+    let probe = super::probe(cx, machine)?;
+    if let Some(bad) = probe.no_way() {
+        let cure = bad.cure.as_deref().unwrap_or_default();
+        bail!("{}: {}; {cure}", bad.step, bad.found);
     }
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nonce = format!("{}-{}", time.as_nanos(), std::process::id());
+    let since = Instant::now();
+    let call = cx.call(&step(machine, system, &nonce), &Settings::default())?;
+    let total = since.elapsed();
+    if !call.exit.success() {
+        return Err(call.why(cx).into());
+    }
+    let built: Vec<Built> =
+        serde_json::from_str(&call.exit.stdout).context("unexpected answer to `nix build`")?;
+    let built = built.into_iter().next().context("nix says that nothing was built")?;
+    let out = built.outputs.get("out").context("nix names no output")?;
+    // The derivation is new, so a valid output can only be what was built now.
+    let name_format = cx.nix()?.names_json_format();
+    let step = Step::PathInfo { paths: vec![out.clone()], cache: None, name_format };
+    let info: Value = cx.query(&step, &Settings::default())?;
+    if info.get(out).is_none_or(Value::is_null) {
+        bail!("nix says that `{out}` is built, and it is not there");
+    }
+    let Some(run) = call.monitor.remote.get(&built.drv) else {
+        bail!("it was built, and not on {}", short(machine));
+    };
+    // A daemon that does not trust who asks chooses by itself.
+    let there = run.machine.split('?').next().unwrap_or(&run.machine);
+    if !machine.store.starts_with(there) {
+        bail!("it was built, but on {there}: the daemon does not trust you, so it chose by itself");
+    }
+    let whole = call.monitor.built.get(&built.drv).copied().unwrap_or_default();
+    let pure = run.took.unwrap_or_default();
+    let nix = probe.checks.iter().find(|it| it.step == "Nix").map_or_else(String::new, |it| it.found.clone());
+    let copying = whole.saturating_sub(pure);
+    Ok(Outcome { login: probe.login, answer: probe.answer, copying, build: pure, total, nix })
 }
 
 /// Builds something new on that machine alone.

@@ -3,17 +3,18 @@
 use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 
-use super::{facts, module, report};
+use super::{facts, facts_with_nix, module, report};
+use crate::builders::Machines;
 use crate::builders::registration::{Registration, with_line};
 use crate::changeset::apply::Applied;
 use crate::changeset::{self, Changeset};
 use crate::context::Context;
-use crate::files::write_atomic;
 use crate::host::{Host, Os};
 use crate::installation::Installation;
-use crate::plan::CommandLine;
-use crate::report::Report;
+use crate::report::{Report, seconds};
+use crate::tasks::builder::test::build_there;
 use crate::tool::Tool;
+use crate::trouble::findings_of;
 
 const SSH_CONFIG: &str = "/etc/ssh/ssh_config";
 /// The machine in OrbStack, and where it listens.
@@ -85,10 +86,7 @@ impl Builder {
     /// First the machine, as the user, whose OrbStack it is; then what root must know.
     fn orbstack(self, cx: &mut Context) -> anyhow::Result<Report> {
         let builder = orb(&cx.host, self.user.as_deref())?;
-        let list = xshell::cmd!(cx.sh, "orbctl list")
-            .quiet()
-            .read()
-            .context("OrbStack does not answer: open -a OrbStack")?;
+        let list = orbctl(cx, &["list"]).context("OrbStack does not answer: open -a OrbStack")?;
         let mut set = Changeset::new("make the machine in OrbStack");
         if !list.lines().any(|it| it.split_whitespace().next() == Some(ORB)) {
             set.run(&["orbctl", "create", "nixos", ORB]);
@@ -148,11 +146,21 @@ fn configure(cx: &mut Context) -> anyhow::Result<Report> {
     if applied != Applied::Done {
         return Ok(report(applied, true, ""));
     }
-    let kind =
-        xshell::cmd!(cx.sh, "orbctl run -m {ORB} findmnt --noheadings --output FSTYPE --target {DISK}");
-    let kind = kind.quiet().read().context("cannot ask the machine for its file systems")?;
-    let note = format!("the machine builds in {DISK}, on {kind}");
+    let ask = ["run", "-m", ORB, "findmnt", "--noheadings", "--output", "FSTYPE", "--target", DISK];
+    let kind = orbctl(cx, &ask).context("cannot ask the machine for its file systems")?;
+    let note = format!("the machine builds in {DISK}, on {}", kind.trim());
     Ok(report(applied, kind.trim() != "tmpfs", note))
+}
+
+/// What OrbStack answers.
+fn orbctl(cx: &mut Context, words: &[&str]) -> anyhow::Result<String> {
+    let tool = Tool::on_path(cx, "orbctl").context("OrbStack is not installed")?;
+    let args: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+    let done = tool.run(cx, &args)?;
+    if !done.exit.success() {
+        bail!("{}", done.why());
+    }
+    Ok(done.exit.stdout)
 }
 
 fn disk(cx: &mut Context) -> anyhow::Result<Report> {
@@ -185,9 +193,18 @@ fn disk(cx: &mut Context) -> anyhow::Result<Report> {
     ))
 }
 
-/// The host key, the line, ssh's configuration; then a login, just as the daemon will do it.
+/// The host key, the line, ssh's configuration; then a build there, which the daemon sends on its way.
 fn register(cx: &mut Context, mut builder: Registration) -> anyhow::Result<Report> {
-    let installation = facts(cx).installation;
+    let before = facts_with_nix(cx)?;
+    if before.is_private() {
+        bail!(
+            "our own Nix has no daemon and does not read /etc/nix/machines; name the builder for it: \
+             `NIX_CONFIG='builders = {} {}' cargo xtask …`, or install a Nix that has a daemon: cargo xtask setup nix",
+            builder.uri(),
+            builder.systems.join(",")
+        );
+    }
+    let installation = before.installation;
     if cx.globals.offline {
         bail!("the builder's host key has to be asked for, and `--offline` forbids it");
     }
@@ -204,21 +221,35 @@ fn register(cx: &mut Context, mut builder: Registration) -> anyhow::Result<Repor
         Applied::Refused => return Ok(report(applied, false, "nothing was changed")),
         Applied::Shown => return Ok(report(applied, true, "")),
     }
-    let next = format!("a build proves the rest: cargo xtask builder test {}", builder.alias);
-    Ok(match login(cx, &builder)? {
-        Ok(version) => report(
-            applied,
-            true,
-            format!("root can log in to {}, which has {version}; {next}", builder.uri()),
-        ),
-        Err(why) => report(
-            applied,
-            false,
-            format!(
-                "{} is written down, but root cannot use it: {why}\ntake it back: cargo xtask setup undo",
-                builder.uri()
-            ),
-        ),
+    proven(cx, applied, &builder)
+}
+
+/// A builder is one that has built.
+fn proven(cx: &mut Context, applied: Applied, builder: &Registration) -> anyhow::Result<Report> {
+    let own = format!("{}-linux", cx.host.arch);
+    let system = builder.systems.iter().find(|it| **it == own).or(builder.systems.first());
+    let system = system.cloned().unwrap_or(own);
+    let machine = Machines::read(&cx.host, &builder.line(), &system).machines.into_iter().next();
+    let machine = machine.with_context(|| format!("Nix cannot read this line: {}", builder.line()))?;
+    cx.ui.status(&format!("a build for {system} on {} is to prove it", builder.uri()));
+    Ok(match build_there(cx, &machine, &system) {
+        Ok(it) => {
+            let note =
+                format!("{} has built for {system} in {}; {}", builder.uri(), seconds(it.total), it.nix);
+            report(applied, true, note)
+        }
+        Err(error) => {
+            let hints = cx.hints(findings_of(&error));
+            let hints: Vec<String> = hints.iter().map(|it| format!("\n{}", cx.ui.hint(it))).collect();
+            let note = format!(
+                "{} is written down, and does not work: {error:#}{}\ntry again: cargo xtask builder test {}\n\
+                 take it back: cargo xtask setup undo",
+                builder.uri(),
+                hints.concat(),
+                builder.alias
+            );
+            report(applied, false, note)
+        }
     })
 }
 
@@ -253,29 +284,15 @@ fn host_key(cx: &mut Context, builder: &Registration) -> anyhow::Result<(String,
             done.why()
         )
     })?;
+    let keygen =
+        Tool::on_path(cx, "ssh-keygen").context("there is no `ssh-keygen` on PATH: install openssh")?;
+    let line = format!("{} {key}\n", builder.alias);
     let told =
-        xshell::cmd!(cx.sh, "ssh-keygen -l -f -").stdin(format!("{} {key}\n", builder.alias)).quiet().read();
-    Ok((key, told.context("ssh-keygen cannot read the host key")?))
-}
-
-/// Logs in as root does, with the pinned key alone; the answer is the version of the Nix there.
-fn login(cx: &mut Context, builder: &Registration) -> anyhow::Result<Result<String, String>> {
-    let known = cx.state().join("setup/known_hosts");
-    let key = builder.host_key.as_deref().unwrap_or_default();
-    write_atomic(&known, format!("{} {key}\n", builder.alias).as_bytes())?;
-    let mut words = builder.login(known.as_str());
-    words.extend(["nix-store", "--version"].map(str::to_owned));
-    if !unix::unistd::geteuid().is_root() {
-        words.insert(0, "sudo".to_owned());
+        keygen.run_with(cx, &["-l", "-f", "-"].map(str::to_owned), line.as_bytes(), None, &mut || ())?;
+    if !told.exit.success() {
+        bail!("ssh-keygen cannot read the host key `{key}`: {}", told.why());
     }
-    cx.ui.status(&format!("$ {}", CommandLine(&words[0], &words[1..])));
-    let tool = Tool::on_path(cx, &words[0]).with_context(|| format!("there is no `{}` on PATH", words[0]))?;
-    let done = tool.run(cx, &words[1..])?;
-    let version = done.exit.stdout.lines().next().filter(|it| it.contains("Nix")).map(str::to_owned);
-    Ok(match version {
-        Some(it) if done.exit.success() => Ok(it),
-        _ => Err(done.why()),
-    })
+    Ok((key, told.exit.stdout.trim().to_owned()))
 }
 
 #[cfg(test)]
