@@ -71,9 +71,9 @@ pub(super) fn encode(text: &str, keep_slash: bool) -> String {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"-._~".contains(&it) || (keep_slash && it == b'/');
     text.bytes().fold(String::with_capacity(text.len()), |mut res, it| {
         if plain(it) {
-            res.push(char::from(it))
+            res.push(char::from(it));
         } else {
-            res.push_str(&format!("%{it:02X}"))
+            res.push_str(&format!("%{it:02X}"));
         }
         res
     })
