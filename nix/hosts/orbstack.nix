@@ -1,5 +1,5 @@
-# The Linux builder in OrbStack on a Mac. `nixos-rebuild switch --flake .#orbstack` in the machine makes it one;
-# docs/builders.md has both sides.
+# The Linux builder in OrbStack on a Mac. `nixos-rebuild switch --impure --flake .#orbstack` in the machine makes it one,
+# and `cargo xtask setup builder orbstack` runs that; docs/builders.md has both sides.
 {
   config,
   lib,
@@ -8,8 +8,13 @@
 }: let
   buildDirectory = "/var/cache/nix-build";
   hostSystem = config.nixpkgs.hostPlatform.system;
+  # OrbStack's own: the user of the Mac, its network, its certificates. Without it the user would be gone after the
+  # switch. A pure evaluation, as that of the checks, does not see it.
+  orbstack = /etc/nixos/orbstack.nix;
 in {
-  imports = ["${modulesPath}/virtualisation/lxc-container.nix"];
+  imports =
+    ["${modulesPath}/virtualisation/lxc-container.nix"]
+    ++ lib.optional (builtins.pathExists orbstack) orbstack;
 
   networking.hostName = lib.mkDefault "nixos";
 

@@ -1,6 +1,6 @@
 //! What `cargo xtask` tells this program to do, and what it is told: JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct PushJob {
     /// Only say what would be pushed.
     #[serde(default)]
     pub dry_run: bool,
+    /// Tell of each path when it is there: somebody listens.
+    #[serde(default)]
+    pub each: bool,
     /// A closure, as Nix prints it.
     #[serde(default)]
     pub paths: BTreeMap<String, PathInfo>,
@@ -115,6 +118,9 @@ pub struct VerifyJob {
 pub struct DropJob {
     pub cache: String,
     pub paths: Vec<String>,
+    /// Those of the paths whose archives are bad, and go as well: a push leaves alone what has the right name and size.
+    #[serde(default)]
+    pub archives: BTreeSet<String>,
 }
 
 /// Deletes what nobody needs.
@@ -143,10 +149,13 @@ pub enum Event {
     Looked {
         paths: usize,
     },
-    /// The cache has it now.
+    /// The cache has it now. Its archive was sent between so many and so many milliseconds ago.
     Pushed {
         path: String,
-        size: u64,
+        nar_size: u64,
+        file_size: u64,
+        began: u64,
+        ended: u64,
     },
     /// It is not in the cache, and will not be.
     Failed {
@@ -172,7 +181,7 @@ pub struct Plan {
 pub struct Progress {
     pub paths: usize,
     pub of: usize,
-    /// Work, in bytes of archives: half of it is compressing, half of it is uploading.
+    /// Work, in bytes of archives: half of it is compressing, half of it is uploading. A path is some more.
     pub done: u64,
     pub total: u64,
     /// Bytes that were sent.

@@ -25,6 +25,9 @@ use crate::staging::Staging;
 const SLOW: u64 = 10_000_000;
 /// How often it is told how far a push is.
 const TICK: Duration = Duration::from_millis(200);
+/// What a path costs besides its bytes: as much time as so many of them. Else thousands of small ones would come at
+/// the end, when nothing seems to be left.
+const EACH: u64 = 50_000;
 const CACHE_INFO: &str = "nix-cache-info";
 
 /// Pushes what the cache lacks. What went wrong is in the summary.
@@ -46,7 +49,7 @@ pub fn push(
     }
     let bucket = Bucket::open(&job.to, Access::Write, machine, patience, job.jobs.max(lookup::AT_ONCE))?;
     let has_info = check_cache(&bucket)?;
-    let (plan, missing) = plan(job, &bucket, machine, patience, tell)?;
+    let (plan, mut missing, there) = plan(job, &bucket, machine, patience, tell)?;
     tell(Event::Plan(plan.clone()));
     let mut summary = Summary { plan, ..Summary::default() };
     if job.dry_run {
@@ -67,16 +70,40 @@ pub fn push(
         return Ok(summary);
     }
     let staging = Staging::open(&job.staging.dir, &job.to)?;
-    let outcome = run(job, &bucket, &key, &staging, missing, tell)?;
-    summary.pushed = outcome.pushed;
-    summary.failed = outcome.failed;
-    summary.error = outcome.fatal.map(|it| it.text);
+    while summary.ok() && !missing.is_empty() {
+        let outcome = run(job, &bucket, &key, &staging, missing, tell)?;
+        summary.pushed.extend(outcome.pushed);
+        summary.failed = outcome.failed;
+        summary.error = outcome.fatal.map(|it| it.text);
+        missing = if summary.ok() { gone(job, &bucket, &there, tell)? } else { Vec::new() };
+    }
     summary.sent = bucket.sent();
     summary.retries = bucket.retries();
     if summary.ok() {
         staging.finish()?;
     }
     Ok(summary)
+}
+
+/// What the cache had when we began and has no more: somebody prunes it. What we have pushed may need it.
+fn gone<'a>(
+    job: &'a PushJob,
+    bucket: &Bucket,
+    there: &BTreeSet<String>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Missing<'a>, Failure> {
+    let asked: Vec<&str> = there.iter().map(String::as_str).collect();
+    let still = lookup::present(bucket, &asked)?;
+    let gone = job.paths.iter().filter(|it| there.contains(it.0) && !still.contains(it.0));
+    let gone: Missing<'a> = gone.map(|it| (it.0.as_str(), it.1)).collect();
+    if !gone.is_empty() {
+        let text = format!(
+            "{} paths have been deleted from the cache since we began; they are pushed again",
+            gone.len()
+        );
+        tell(Event::Warning { text });
+    }
+    Ok(gone)
 }
 
 /// Whether the cache says that it is one. One for another store is refused.
@@ -105,7 +132,7 @@ fn plan<'a>(
     machine: &Machine,
     patience: Patience,
     tell: &mut dyn FnMut(Event),
-) -> Result<(Plan, Missing<'a>), Failure> {
+) -> Result<(Plan, Missing<'a>, BTreeSet<String>), Failure> {
     let all: Vec<&str> = job.paths.keys().map(String::as_str).collect();
     let there = lookup::present(bucket, &all)?;
     let mut missing: BTreeSet<String> = all.iter().map(|it| (*it).to_owned()).collect();
@@ -137,7 +164,7 @@ fn plan<'a>(
         upstream,
         who: bucket.who(),
     };
-    Ok((plan, missing))
+    Ok((plan, missing, there))
 }
 
 fn warn_of_expiry(bucket: &Bucket, bytes: u64, machine: &Machine, tell: &mut dyn FnMut(Event)) {
@@ -163,17 +190,23 @@ fn run(
 ) -> anyhow::Result<Outcome> {
     let (sender, events) = channel();
     let total: u64 = missing.iter().map(|it| it.1.nar_size).sum();
-    let mut progress = Progress { of: missing.len(), total, ..Progress::default() };
+    let of = missing.len();
+    let mut progress = Progress { of, total: total + of as u64 * EACH, ..Progress::default() };
     let engine = Engine::new(job, bucket, key, staging, missing, sender)?;
     let (read, arrived) = (engine.read.clone(), engine.arrived.clone());
     std::thread::scope(|scope| {
         let engine = scope.spawn(move || engine.run());
-        follow(&events, tell, &mut |pushed| {
+        let mut tell = |event: Event| {
+            if job.each || !matches!(event, Event::Pushed { .. }) {
+                tell(event);
+            }
+        };
+        follow(&events, &mut tell, &mut |pushed| {
             progress.paths += usize::from(pushed);
             // A path may be read more than once, where there was no room.
             let done =
                 u64::midpoint(read.load(Ordering::Relaxed).min(total), arrived.load(Ordering::Relaxed));
-            progress.done = done.min(total);
+            progress.done = done.min(total) + progress.paths as u64 * EACH;
             progress.sent = bucket.sent();
             progress.clone()
         });

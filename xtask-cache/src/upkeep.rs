@@ -10,7 +10,7 @@ use crate::bucket::{Access, Bucket, Patience};
 use crate::job::{DropJob, Event, PruneJob, StatusJob, VerifyJob};
 use crate::keys::PublicKey;
 use crate::machine::Machine;
-use crate::narinfo::key_of;
+use crate::narinfo::{NarInfo, key_of};
 use crate::{prune, survey, verify};
 
 /// How often it is told how far we are.
@@ -105,19 +105,23 @@ impl Upkeep<'_> {
         Ok((sound, serde_json::to_value(verdict)?))
     }
 
-    /// Deletes narinfos.
+    /// Deletes narinfos, and bad archives after these.
     ///
     /// # Errors
     /// When the cache refuses.
     pub fn drop_narinfos(&self, job: &DropJob) -> anyhow::Result<(bool, Value)> {
         let cache = self.open(&job.cache, Access::Write, 2)?;
         for path in &job.paths {
+            let bad = job.archives.contains(path);
+            let narinfo = if bad { cache.get(&key_of(path))? } else { None };
+            let info = narinfo.map(|it| NarInfo::parse(&String::from_utf8_lossy(&it))).transpose()?;
             cache.delete(&key_of(path))?;
+            info.map(|it| cache.delete(&it.url)).transpose()?;
         }
         Ok((true, json!({"dropped": job.paths.len()})))
     }
 
-    /// What would be deleted, or was: `kept`, `paths`, `archives`, `size`.
+    /// What would be deleted, or was: `kept`, `paths`, `archives`, `back`, `size`.
     ///
     /// # Errors
     /// When the cache cannot be asked, or refuses.
@@ -129,9 +133,9 @@ impl Upkeep<'_> {
             younger_than: Duration::from_hours(24) * job.keep_days,
             now: (self.machine.now)(),
         };
-        let plan = prune::plan(&cache, &keep, job.jobs, &self.looked())?;
+        let mut plan = prune::plan(&cache, &keep, job.jobs, &self.looked())?;
         if job.delete {
-            prune::sweep(&cache, &plan, job.jobs, &self.looked())?;
+            prune::sweep(&cache, &mut plan, job.jobs, &self.looked())?;
         }
         let mut json = serde_json::to_value(&plan)?;
         json["size"] = plan.size().into();

@@ -7,5 +7,7 @@ mod support;
 
 #[path = "engine/faults.rs"]
 mod faults;
+#[path = "engine/prune.rs"]
+mod prune;
 #[path = "engine/push.rs"]
 mod push;

@@ -197,11 +197,11 @@ fn pruning_keeps_what_is_needed() {
     fs::File::options().append(true).open(young).unwrap().set_modified(now - day).unwrap();
     let bucket = lab.bucket("c");
     let keep = prune::Keep { paths: &[path("app")], younger_than: 5 * day, now };
-    let plan = prune::plan(&bucket, &keep, 4, &|_| ()).unwrap();
+    let mut plan = prune::plan(&bucket, &keep, 4, &|_| ()).unwrap();
     assert_eq!(plan.paths, ["old", "oldlib", "older"].map(path));
     let archives: Vec<&str> = plan.archives.iter().map(|it| it.0.as_str()).collect();
     assert_eq!(archives, ["nobody", "old", "older", "oldlib"].map(|it| format!("nar/{it}.nar.zst")));
-    prune::sweep(&bucket, &plan, 4, &|_| ()).unwrap();
+    prune::sweep(&bucket, &mut plan, 4, &|_| ()).unwrap();
     assert_eq!(lab.verify("c", &[], None, true), "");
     // Again: there is nothing left to do.
     let plan = prune::plan(&bucket, &keep, 4, &|_| ()).unwrap();

@@ -28,14 +28,41 @@ fn main() -> anyhow::Result<()> {
 /// A man page for each verb, and for the verbs of a verb.
 fn pages(command: &clap::Command, name: &str, files: &mut BTreeMap<String, String>) -> anyhow::Result<()> {
     // Static: a page is made anew only when its verb changes, not with each version or day.
-    let page = clap_mangen::Man::new(command.clone().version("").disable_help_flag(true)).title(name);
+    let mut named = command.clone().display_name(name.to_owned()).disable_help_flag(true);
+    let usage = named.render_usage().to_string();
+    let page = clap_mangen::Man::new(named).title(name).date("").source("cargo xtask").manual("Elodin");
     let mut text = Vec::new();
-    page.date("").source("cargo xtask").manual("Elodin").render(&mut text)?;
-    files.insert(format!("man/{name}.1"), String::from_utf8(text)?);
+    page.render(&mut text)?;
+    let text = corrected(&String::from_utf8(text)?, usage.trim_start_matches("Usage:").trim());
+    files.insert(format!("man/{name}.1"), text);
     for verb in shown(command) {
         pages(verb, &format!("{name}-{}", verb.get_name()), files)?;
     }
     Ok(())
+}
+
+/// The page with the usage that `--help` prints, in place of all options without their values; without the version,
+/// which is none, and without `help`, which has no page.
+fn corrected(page: &str, usage: &str) -> String {
+    let usage = usage.lines().map(str::trim).collect::<Vec<_>>().join("\n.br\n").replace('-', "\\-");
+    let mut res = String::new();
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == ".SH VERSION" {
+            break;
+        }
+        if line == ".TP" && lines.peek().is_some_and(|it| it.ends_with("\\-help(1)")) {
+            lines.nth(1);
+            continue;
+        }
+        res.push_str(line);
+        res.push('\n');
+        if line == ".SH SYNOPSIS" {
+            res.push_str(&format!("{usage}\n"));
+            lines.next();
+        }
+    }
+    res
 }
 
 /// The verbs that help shows.

@@ -1,5 +1,6 @@
 //! The binary cache that this workspace fills: what the manifest says of it, and who does the work, `xtask-cache`.
 
+mod display;
 pub mod last_build;
 pub mod pusher;
 pub mod upkeep;
@@ -87,6 +88,7 @@ impl Destination {
             "store": cx.nix()?.real("/nix/store"),
             "case_hack": cx.host.os == Os::MacOs,
             "dry_run": dry_run,
+            "each": cx.ui.style().verbose || cx.recording.is_on(),
             "paths": paths,
         }))
     }

@@ -71,13 +71,16 @@ pub fn fit_name(name: &str, columns: usize) -> String {
     start.into_iter().chain([CUT]).chain(end.into_iter().rev()).collect()
 }
 
-/// Words in lines of so many columns; a word that is longer has a line for itself.
+/// Words in lines of so many columns; one that fits in none does not begin a new one, the terminal folds it.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut res: Vec<String> = Vec::new();
     for word in words(text) {
         match res.last_mut() {
-            Some(line) if width(line) + 1 + width(word) <= columns => {
+            Some(line)
+                if width(line) + 1 + width(word) <= columns
+                    || (width(word) > columns && width(line) < columns) =>
+            {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -202,14 +205,14 @@ mod tests {
     #[test]
     fn words_are_kept_whole() {
         assert_eq!(wrap("not built, a dependency failed", 12), ["not built, a", "dependency", "failed"]);
-        assert_eq!(wrap("/nix/store/x is it", 6), ["/nix/store/x", "is it"]);
+        assert_eq!(wrap("path /nix/store/x is it", 6), ["path /nix/store/x", "is it"]);
         assert_eq!(wrap("", 6), [""]);
     }
 
     #[test]
     fn long_lines_go_on_below_their_last_column() {
         let check = |text: &str, columns, want: expect_test::Expect| {
-            want.assert_eq(&format!("{}\n", fold(text, columns)))
+            want.assert_eq(&format!("{}\n", fold(text, columns)));
         };
         let doctor = "Nix\n  ok    version  Nix 2.26.3 at /nix/bin/nix (our own)";
         check(

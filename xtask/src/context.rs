@@ -279,9 +279,15 @@ impl Context {
         }
         failure.tail.iter().for_each(|it| res.push_str(&format!("\n  > {it}")));
         if failure.lines > 0 {
-            res.push_str(&format!("\n  full log: {}", self.log_of(failure)));
+            res.push_str(&format!("\n  full log: {}", self.near(&self.log_of(failure))));
         }
         res
+    }
+
+    /// A path as the user would type it.
+    #[must_use]
+    pub fn near<'a>(&self, path: &'a Utf8Path) -> &'a Utf8Path {
+        path.strip_prefix(&self.host.cwd).unwrap_or(path)
     }
 
     /// Where the log of a failed build is kept.

@@ -97,6 +97,10 @@ fn json(checks: &[Check]) -> Value {
 #[cfg(test)]
 pub(crate) mod machines;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble;

@@ -73,7 +73,7 @@ pub fn finish(cx: &mut Context, result: anyhow::Result<Report>) -> anyhow::Resul
     let ok = result.as_ref().is_ok_and(|it| it.ok);
     match write(cx, recorded, ok) {
         Ok(files) => {
-            cx.ui.status(&format!("timings {}", files.html));
+            cx.ui.status(&format!("timings {}", cx.near(&files.html)));
             result.map(|mut report| {
                 if let Some(json) = report.json.as_object_mut() {
                     json.insert("timings".to_owned(), json!({"html": files.html, "json": files.json}));

@@ -242,10 +242,12 @@ impl Ui {
             if !self.style.quiet || !report.ok {
                 self.table(&report.table);
             }
-            // On a terminal the table has told it already.
-            if report.table.rows.is_empty() || !self.stdout_is_terminal {
-                report.lines.iter().for_each(|it| self.data(it));
-            }
+            // On a terminal the table, or a note, has told it already.
+            let told = |line: &&String| {
+                let noted = !self.style.quiet && report.notes.iter().any(|it| it.contains(line.as_str()));
+                self.stdout_is_terminal && (!report.table.rows.is_empty() || noted)
+            };
+            report.lines.iter().filter(|it| !told(it)).for_each(|it| self.data(it));
         }
         match report.code {
             Some(code) => ExitCode::from(code),

@@ -18,6 +18,8 @@ mod guest;
 mod support;
 #[path = "flash/usb.rs"]
 mod usb;
+#[path = "flash/user.rs"]
+mod user;
 
 use std::process::{Child, Command, Stdio};
 

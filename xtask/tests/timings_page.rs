@@ -130,6 +130,12 @@ fn the_page_is_looked_at() {
     }
     browser.window(1280, 900, "dark");
     assert!(browser.print("print.pdf") > 20_000);
+    // All lanes are on the paper: nothing is left to scroll to.
+    let hidden = browser.eval(
+        "(() => { timings.chart.print(true); const it = document.getElementById('spacer').style.height; \
+         timings.chart.print(false); return it; })()",
+    );
+    assert_eq!(hidden, "0px");
     assert_eq!(browser.eval("document.documentElement.className"), "");
     assert_eq!(browser.errors, [] as [&str; 0]);
 }

@@ -46,6 +46,16 @@ impl<'a> Call<'a> {
         Call { method, key, query: Vec::new(), headers: Vec::new(), content: Content::bytes(b"") }
     }
 
+    /// What must be allowed to whoever makes it, as IAM calls it.
+    fn right(&self) -> &'static str {
+        match self.method {
+            "DELETE" => "s3:DeleteObject",
+            "PUT" | "POST" => "s3:PutObject",
+            _ if self.key.is_empty() => "s3:ListBucket",
+            _ => "s3:GetObject",
+        }
+    }
+
     fn query(mut self, name: &'a str, value: impl Into<String>) -> Call<'a> {
         self.query.push((name, value.into()));
         self
@@ -310,7 +320,9 @@ impl S3 {
                 (Kind::Damaged, "what arrived is not what was sent".to_owned())
             }
             "NoSuchUpload" => (Kind::Gone, "the upload was ended by somebody else".to_owned()),
-            _ if matches!(answer.status, 401 | 403) => (Kind::Denied, format!("we are {who}")),
+            _ if matches!(answer.status, 401 | 403) => {
+                (Kind::Denied, format!("we are {who}, and need the right {}", call.right()))
+            }
             _ => return Failure::new(Kind::Other, format!("{what}: {said}")),
         };
         Failure::new(kind, format!("{what}: {said}\n{hint}"))

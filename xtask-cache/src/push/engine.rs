@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -50,7 +51,8 @@ struct State {
     /// Bytes of the staging directory that are spoken for, of at most that many.
     used: u64,
     limit: u64,
-    packed: Vec<Option<Packed>>,
+    /// What has arrived, and when that began and ended.
+    packed: Vec<Option<(Packed, Instant, Instant)>>,
     pushed: Vec<PushedPath>,
     failed: Vec<FailedPath>,
     fatal: Option<Failure>,
@@ -205,7 +207,7 @@ impl<'a> Engine<'a> {
             && self.bucket.size(&url(packed)?)? == Some(packed.file_size)
         {
             self.read.fetch_add(info.nar_size, Ordering::Relaxed);
-            self.arrived(n, packed.clone());
+            self.arrived(n, packed.clone(), Instant::now());
             return Ok(());
         }
         let (packed, place) = match self.staging.staged(path, &info.nar_hash) {
@@ -215,7 +217,7 @@ impl<'a> Engine<'a> {
             }
             None => self.pack(n)?,
         };
-        let mut sent = 0;
+        let (began, mut sent) = (Instant::now(), 0);
         loop {
             match self.upload(&packed, &place) {
                 Err(failure) if failure.kind == Kind::Damaged && sent < DAMAGED => sent += 1,
@@ -223,13 +225,13 @@ impl<'a> Engine<'a> {
             }
         }
         self.staging.done(&packed)?;
-        self.arrived(n, packed);
+        self.arrived(n, packed, began);
         Ok(())
     }
 
-    fn arrived(&self, n: usize, packed: Packed) {
+    fn arrived(&self, n: usize, packed: Packed, began: Instant) {
         self.arrived.fetch_add(self.paths[n].1.nar_size, Ordering::Relaxed);
-        self.state().packed[n] = Some(packed);
+        self.state().packed[n] = Some((packed, began, Instant::now()));
     }
 
     fn pack(&self, n: usize) -> Result<(Packed, Place), Stop> {
@@ -296,13 +298,15 @@ impl<'a> Engine<'a> {
     fn info(&self, n: usize) -> Result<(), Stop> {
         let (path, info) = self.paths[n];
         let packed = self.state().packed[n].clone();
-        let packed = packed.ok_or_else(|| Stop::Path("its archive is not there".to_owned()))?;
+        let (packed, began, ended) =
+            packed.ok_or_else(|| Stop::Path("its archive is not there".to_owned()))?;
         let narinfo = self.narinfo(path, info, &packed)?;
         self.bucket.put(&narinfo.key(), Content::bytes(narinfo.to_string().as_bytes()))?;
-        let pushed =
-            PushedPath { path: path.to_owned(), nar_size: info.nar_size, file_size: packed.file_size };
-        drop(self.tell.send(Event::Pushed { path: pushed.path.clone(), size: pushed.file_size }));
-        self.state().pushed.push(pushed);
+        let (path, nar_size, file_size) = (path.to_owned(), info.nar_size, packed.file_size);
+        let ago = |it: Instant| u64::try_from(it.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (began, ended) = (ago(began), ago(ended));
+        drop(self.tell.send(Event::Pushed { path: path.clone(), nar_size, file_size, began, ended }));
+        self.state().pushed.push(PushedPath { path, nar_size, file_size });
         Ok(())
     }
 

@@ -20,8 +20,7 @@ pub(crate) const SECRET: &str = "hunter2hunter2";
 /// A store, a cache in a bucket, and a key.
 pub(crate) struct Lab {
     pub(crate) temp: tempfile::TempDir,
-    server: Child,
-    _stdin: ChildStdin,
+    _server: Server,
     pub(crate) address: String,
     /// What each path is, as Nix would print it.
     pub(crate) paths: BTreeMap<String, Value>,
@@ -30,10 +29,34 @@ pub(crate) struct Lab {
     pub(crate) env: Vec<(String, String)>,
 }
 
-impl Drop for Lab {
+/// A server of buckets. It ends with its stdin.
+pub(crate) struct Server {
+    process: Child,
+    _stdin: ChildStdin,
+    pub(crate) address: String,
+}
+
+impl Server {
+    /// `more` is what it is told besides.
+    pub(crate) fn start(dir: &Path, more: &[&str]) -> Server {
+        let mut process = Command::new(example("s3-server"))
+            .args([dir.to_str().unwrap(), ID, SECRET])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let mut address = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Server { process, _stdin: stdin, address: address.trim().to_owned() }
+    }
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.server.kill());
-        drop(self.server.wait());
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
 
@@ -43,21 +66,13 @@ impl Lab {
         for dir in ["s3/bkt", "store"] {
             fs::create_dir_all(temp.path().join(dir)).unwrap();
         }
-        let mut server = Command::new(example("s3-server"))
-            .args([temp.path().join("s3").to_str().unwrap(), ID, SECRET])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdin = server.stdin.take().unwrap();
-        let mut address = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        let server = Server::start(&temp.path().join("s3"), &[]);
         let file = temp.path().join("key").to_str().unwrap().to_owned();
         xtask_cache::keys::generate("lab-1", file.as_str().into()).unwrap();
         let env = [("AWS_ACCESS_KEY_ID", ID), ("AWS_SECRET_ACCESS_KEY", SECRET), ("HOME", "/nonexistent")];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let address = address.trim().to_owned();
-        Lab { temp, server, _stdin: stdin, address, paths: BTreeMap::new(), more: Vec::new(), env }
+        let address = server.address.clone();
+        Lab { temp, _server: server, address, paths: BTreeMap::new(), more: Vec::new(), env }
     }
 
     pub(crate) fn dir(&self, name: &str) -> PathBuf {
@@ -117,12 +132,17 @@ impl Lab {
         res
     }
 
-    /// The program with a job on its stdin, not started yet.
+    /// A push, not started yet, with its job on its stdin.
     pub(crate) fn command(&self, program: &[&str], job: &Value) -> Command {
-        let file = self.dir("job.json");
+        self.verb("push", program, job)
+    }
+
+    /// The same for any verb.
+    pub(crate) fn verb(&self, verb: &str, program: &[&str], job: &Value) -> Command {
+        let file = self.dir(&format!("{verb}.json"));
         fs::write(&file, job.to_string()).unwrap();
         let mut words = program.to_vec();
-        words.extend([env!("CARGO_BIN_EXE_xtask-cache"), "push"]);
+        words.extend([env!("CARGO_BIN_EXE_xtask-cache"), verb]);
         let mut res = Command::new(words[0]);
         res.args(&words[1..]).env_clear().envs(self.env.iter().map(|(a, b)| (a, b)));
         res.env("PATH", std::env::var_os("PATH").unwrap_or_default());

@@ -203,7 +203,7 @@ impl Probe {
 
 /// What the rule says, with who it is that connects.
 fn cure(client: &Client<'_>, finding: &Finding) -> String {
-    let who = if client.is_root_needed() { "root, because the daemon connects" } else { "you" };
+    let who = if client.is_root_needed() { "root, because the daemon connects" } else { "your user" };
     finding.rule.cure(&finding.holes).replace("the user who connects: root, where a daemon builds", who)
 }
 

@@ -162,6 +162,16 @@ mod tests {
                       df=/nix/store /dev/vda 100000000 99000000 1000 99% /\n\
                       build=/tmp tmpfs tmpfs 8000000 0 8000000 0% /tmp\n";
         expect![[r#"
+            Fail systems: its line says xNN_NN-linux, and it builds for aarchNN-linux only
+                take xNN_NN-linux out of the setting `builders`, or set `extra-platforms` there
+            Fail features: its line says gpu, and it has big-parallel, kvm only
+                put gpu into `system-features` of the builder's nix.conf if it can, else take it out of the setting `builders`
+            Warn disk: /nix/store has N.N MB left
+                `nix-collect-garbage --delete-older-than NNd` there
+            Warn build directory: /tmp is in memory (tmpfs)
+                large builds fill it: set `build-dir = /var/cache/nix-build` there, or `cargo xtask setup builder disk`
+            Warn clock: differs by NNNNNNNNNN s
+                set it: `sudo timedatectl set-ntp true` there; builds with time stamps go wrong
         "#]]
         .assert_eq(
             &told("ssh://a x86_64-linux,aarch64-linux - 1 1 kvm gpu", answer)
@@ -171,6 +181,10 @@ mod tests {
         let answer =
             format!("time={now}\nsystem=x86_64-linux\nsystem-features=\nbuild=/b /dev/vda ext4 1 1 1 1% /\n");
         expect![[r#"
+            Pass systems: x86_64-linux
+            Pass features: none are said
+            Pass build directory: /b is on ext4
+            Pass clock: agrees with ours
         "#]]
         .assert_eq(&told("ssh://a", &answer));
         // One that only has Nix, and says nothing.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Destination;
-use crate::companion::{Background, Companion, Told};
+use super::display::{Display, Event, Plan};
+use crate::companion::{Background, Companion};
 use crate::context::Context;
 use crate::files::write_atomic;
 use crate::nix::process::Exit;
@@ -17,37 +18,6 @@ use crate::report::{Report, Table, bytes, count, seconds};
 use crate::ui::name_of;
 
 const COMPANION: &str = "xtask-cache";
-/// How often it is told how far a push is, where there are no bars.
-const SELDOM: Duration = Duration::from_secs(10);
-
-/// What the companion says.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event {
-    Warning { text: String },
-    Plan(Plan),
-    Progress(Progress),
-    Pushed { path: String, size: u64 },
-    Failed { path: String, error: String },
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Plan {
-    push: usize,
-    bytes: u64,
-    there: usize,
-    upstream: usize,
-    who: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Progress {
-    paths: usize,
-    of: usize,
-    done: u64,
-    total: u64,
-    sent: u64,
-}
 
 /// What came of it. An error that is not of one path is in `error`.
 #[derive(Debug, Default, Deserialize)]
@@ -90,17 +60,17 @@ pub fn push(
     dry_run: bool,
 ) -> anyhow::Result<Summary> {
     let job = destination.job(cx, paths, dry_run)?;
-    run(cx, "push", &job)
+    run(cx, destination, "push", &job)
 }
 
 /// Runs the companion to its end.
 ///
 /// # Errors
 /// When it cannot be run, or was interrupted.
-pub fn run(cx: &mut Context, verb: &str, job: &Value) -> anyhow::Result<Summary> {
+pub fn run(cx: &mut Context, to: &Destination, verb: &str, job: &Value) -> anyhow::Result<Summary> {
     let companion = Companion::ready(cx, COMPANION)?;
     let started = Instant::now();
-    let mut display = Display::new();
+    let mut display = Display::new(&to.url);
     let exit = companion.run(cx, &[], &[verb.to_owned()], job.to_string().as_bytes(), &mut |cx, told| {
         display.told(cx, told);
     })?;
@@ -127,6 +97,8 @@ pub fn keygen(cx: &mut Context, name: &str, file: &camino::Utf8Path) -> anyhow::
 pub struct Watcher {
     background: Background,
     started: Instant,
+    /// The cache.
+    to: String,
     /// While it is there, more may come.
     marker: Utf8PathBuf,
 }
@@ -164,7 +136,7 @@ impl Watcher {
         write_atomic(&marker, b"")?;
         let job = watch_job(cx, destination, drvs, Some(marker.as_str()))?;
         let background = companion.start(cx, &["watch".to_owned()], job.to_string().into_bytes());
-        Ok(Watcher { background, started: Instant::now(), marker })
+        Ok(Watcher { background, started: Instant::now(), to: destination.url.clone(), marker })
     }
 
     /// Waits until all that was built is pushed.
@@ -173,7 +145,7 @@ impl Watcher {
     /// When it could not be run, or was interrupted.
     pub fn end(self, cx: &mut Context) -> anyhow::Result<Summary> {
         std::fs::remove_file(&self.marker).with_context(|| format!("cannot delete `{}`", self.marker))?;
-        let mut display = Display::new();
+        let mut display = Display::new(&self.to);
         let exit = self.background.end(cx, &mut |cx, told| display.told(cx, told))?;
         Summary::of(&exit, self.started.elapsed())
     }
@@ -252,74 +224,4 @@ impl Summary {
 
 fn ending(exit: &Exit) -> String {
     exit.code.map_or_else(|| "it was killed".to_owned(), |it| format!("exit code {it}"))
-}
-
-struct Display {
-    told: Instant,
-    started: Instant,
-}
-
-impl Display {
-    fn new() -> Display {
-        Display { told: Instant::now(), started: Instant::now() }
-    }
-
-    fn told(&mut self, cx: &mut Context, told: Told<Event>) {
-        match told {
-            Told::Event(Event::Warning { text }) => cx.ui.warning(&text),
-            Told::Event(Event::Plan(plan)) => {
-                self.started = Instant::now();
-                cx.ui.status(&plan.line());
-            }
-            Told::Event(Event::Pushed { path, size }) if cx.ui.style().verbose => {
-                cx.ui.status(&format!("pushed {} ({})", name_of(&path), bytes(size)));
-            }
-            Told::Event(Event::Pushed { .. }) | Told::Tick => {}
-            Told::Event(Event::Failed { path, error }) => {
-                if cx.ui.style().verbose {
-                    cx.ui.status(&format!("failed {}: {error}", name_of(&path)));
-                }
-            }
-            Told::Event(Event::Progress(progress)) => {
-                let line = progress.line(self.started.elapsed());
-                if cx.ui.is_live() {
-                    cx.ui.progress(&line);
-                } else if self.told.elapsed() > SELDOM {
-                    self.told = Instant::now();
-                    cx.ui.status(&line);
-                }
-            }
-        }
-    }
-}
-
-impl Plan {
-    /// `12 paths to push, 340 MB, 80 already there, 900 upstream`
-    fn line(&self) -> String {
-        let who = self.who.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
-        format!(
-            "{} to push, {}, {} already there, {} upstream{who}",
-            count(self.push, "path"),
-            bytes(self.bytes),
-            self.there,
-            self.upstream
-        )
-    }
-}
-
-impl Progress {
-    /// `push 12/40 paths, 61 %, 120 MB sent, 14 s left`
-    fn line(&self, since: Duration) -> String {
-        let share = self.done * 100 / self.total.max(1);
-        let left = match self.done {
-            0 => String::new(),
-            done => {
-                let rest = u128::from(self.total.saturating_sub(done));
-                let left = since.as_millis() * rest / u128::from(done);
-                let left = Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX));
-                format!(", {} left", seconds(left))
-            }
-        };
-        format!("push {}/{} paths, {share} %, {} sent{left}", self.paths, self.of, bytes(self.sent))
-    }
 }

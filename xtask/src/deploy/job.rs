@@ -115,6 +115,19 @@ impl Job {
         self.probes.iter().enumerate().fold(script.then(script::PROBES), probe)
     }
 
+    /// What was found to be true of a device that is kept, for people.
+    #[must_use]
+    pub fn proven(&self) -> String {
+        let units = self.old.systemd.then(|| "no unit has failed since".to_owned());
+        let probes = match self.probes.len() {
+            0 => None,
+            1 => Some("the probe passes".to_owned()),
+            n => Some(format!("{n} probes pass")),
+        };
+        let all = [Some("it answers".to_owned()), units, probes];
+        all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     #[must_use]
     pub fn lock(&self, take_over: bool) -> Script {
         self.script().set("TAKE_OVER", if take_over { "yes" } else { "" }).then(script::LOCK)

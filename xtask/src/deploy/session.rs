@@ -13,6 +13,7 @@ use super::target::Target;
 use super::verdict::Verdict;
 use super::{host_key, record, transaction};
 use crate::context::Context;
+use crate::known_names::KnownNames;
 use crate::locks::calendar;
 use crate::nix::store_path::StorePath;
 use crate::report::Report;
@@ -205,10 +206,30 @@ impl Session {
     }
 }
 
+/// Whether Nix has told of a configuration of that name.
+fn is_configuration(cx: &Context, name: &str) -> bool {
+    let known = KnownNames::read(&cx.state()).configurations();
+    known.iter().any(|it| it == name) || cx.workspace.manifest.aleph.config == name
+}
+
 /// The name of a system without its hash, for people.
 #[must_use]
 pub fn short(path: &str) -> String {
     path.parse::<StorePath>().map_or_else(|_| path.to_owned(), |it| it.name().to_owned())
+}
+
+/// Two systems for people: by name where that tells them apart.
+#[must_use]
+pub fn from_to(old: &str, new: &str) -> String {
+    let (from, to) = (short(old), short(new));
+    if from == to {
+        return format!(
+            "{}\n→ {}",
+            old.trim_start_matches("/nix/store/"),
+            new.trim_start_matches("/nix/store/")
+        );
+    }
+    format!("{from} → {to}")
 }
 
 /// The report of what failed before anything was changed.
@@ -219,7 +240,13 @@ fn refused(terms: &Terms, cx: &Context, session: Option<&Session>, error: &anyho
         None => terms.target(cx).map_or_else(|_| "the device".to_owned(), |it| it.to_string()),
     };
     let runs = session.map(|it| it.facts.current.clone());
-    let mut verdict = Verdict::failed(format!("{error:#}"), runs);
+    let mut why = format!("{error:#}");
+    if let (None, Some(named)) = (session, &terms.target)
+        && is_configuration(cx, named)
+    {
+        why.push_str(&format!("\n`{named}` is a configuration: did you mean `--config {named}`?"));
+    }
+    let mut verdict = Verdict::failed(why, runs);
     verdict.profile = session.map(|it| it.facts.profile.clone());
     verdict.report(&target, json!({}))
 }

@@ -231,6 +231,8 @@ pub(super) fn explain(target: &Target, said: &str) -> String {
          look with `ssh-add -l`, and see aleph.access.authorizedKeys"
     } else if said.contains("Host key verification failed") {
         "its host key is not the one that it had"
+    } else if let Some(zone) = target.zone().filter(|_| said.contains("Could not resolve")) {
+        return format!("no connection to {target}: there is no network interface `{zone}` here");
     } else if said.contains("Could not resolve") {
         "the name is not known here; `aleph-scan` finds devices, and over USB it is fde1:2240:a1ef::1"
     } else if said.contains("timed out") || said.contains("No route") || said.contains("unreachable") {

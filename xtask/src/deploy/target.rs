@@ -49,6 +49,15 @@ impl Target {
         }
     }
 
+    /// The network interface that it is reached through, where that is said.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        match &self.place {
+            Place::Ipv6 { zone, .. } => zone.as_deref(),
+            Place::Name(_) => None,
+        }
+    }
+
     /// The store there, for both versions of Nix. The port is left to ssh's configuration: 2.26 takes none.
     #[must_use]
     pub fn store(&self) -> String {
@@ -113,7 +122,12 @@ fn ipv6(text: &str) -> anyhow::Result<Place> {
         Some((address, zone)) => (address, Some(word("zone", zone)?)),
         None => (text, None),
     };
-    let address = address.parse().ok().with_context(|| format!("`{address}` is no IPv6 address"))?;
+    let address: Ipv6Addr =
+        address.parse().ok().with_context(|| format!("`{address}` is no IPv6 address"))?;
+    ensure!(
+        zone.is_some() || !address.is_unicast_link_local(),
+        "`{address}` is there on every link; say on which, such as {address}%usb0"
+    );
     Ok(Place::Ipv6 { address, zone })
 }
 
@@ -204,6 +218,7 @@ mod tests {
             ("fde1::1::2", "`fde1::1::2` is no IPv6 address"),
             ("fe80::1%a;b", "`a;b` cannot be a zone"),
             ("*", "`*` cannot be a host"),
+            ("root@fe80::1", "`fe80::1` is there on every link; say on which, such as fe80::1%usb0"),
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert_eq!(error.root_cause().to_string(), why, "{text}");

@@ -3,10 +3,11 @@
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use super::ssh::not_interrupted;
+use crate::aleph::configuration;
 use crate::context::Context;
 use crate::nix::store_path::StorePath;
-use crate::plan::{Build, Settings, Step, question};
-use crate::workspace::nearest::{did_you_mean, nearest};
+use crate::plan::{Build, Settings, Step};
 
 /// A configuration of the flight computer.
 #[derive(Debug, Clone)]
@@ -27,13 +28,14 @@ impl Toplevel {
     ///
     /// # Errors
     /// When it is not clear which flake has it.
-    pub fn find(cx: &Context, config: Option<&str>, nix_options: &[String]) -> anyhow::Result<Toplevel> {
+    pub fn find(cx: &mut Context, config: Option<&str>, nix_options: &[String]) -> anyhow::Result<Toplevel> {
         let settings = &cx.workspace.manifest.aleph;
         let config = config.unwrap_or(&settings.config).to_owned();
         if config.is_empty() || config.contains(['"', '\\', '$', '\n']) {
             bail!("`{config}` cannot be the name of a configuration");
         }
-        Ok(Toplevel { flake: flake(cx)?, config, nix_options: nix_options.to_vec() })
+        let flake = configuration::flake(cx, nix_options)?;
+        Ok(Toplevel { flake, config, nix_options: nix_options.to_vec() })
     }
 
     fn step(&self, cx: &Context) -> Step {
@@ -63,9 +65,9 @@ impl Toplevel {
         let settings = self.settings(cx)?;
         let call = cx.call(&self.step(cx), &settings)?;
         if !call.exit.success() {
-            if let Some(unknown) = self.unknown(cx, &settings) {
-                bail!("{unknown}");
-            }
+            not_interrupted(cx)?;
+            // That there is no such configuration Nix says in more words.
+            configuration::choose(cx, self.flake, &settings, Some(&self.config))?;
             bail!("{}", call.why(cx));
         }
         let built: Vec<Built> =
@@ -74,50 +76,9 @@ impl Toplevel {
         path.with_context(|| format!("the configuration `{}` has no output", self.config))
     }
 
-    /// That there is no such configuration, if that is the case.
-    fn unknown(&self, cx: &mut Context, settings: &Settings) -> Option<String> {
-        let step = question::names(&cx.flake_ref(self.flake), "nixosConfigurations");
-        let names: Vec<String> = cx.query(&step, settings).ok()?;
-        if names.contains(&self.config) {
-            return None;
-        }
-        let near = did_you_mean(&nearest(&self.config, names.iter().map(String::as_str)));
-        Some(format!("there is no configuration `{}`{near}; there are: {}", self.config, names.join(", ")))
-    }
-
     /// The directory of its flake, whose revision is deployed.
     #[must_use]
     pub fn dir(&self, cx: &Context) -> camino::Utf8PathBuf {
         cx.flake_dir(self.flake)
-    }
-}
-
-/// The flake that the manifest names, or the only one that speaks of configurations.
-fn flake(cx: &Context) -> anyhow::Result<usize> {
-    let flakes = &cx.workspace.flakes;
-    if let Some(dir) = &cx.workspace.manifest.aleph.flake {
-        let dir = dir.trim_end_matches('/');
-        let found = flakes.iter().position(|it| it.dir == dir);
-        return found
-            .with_context(|| format!("xtask.toml: there is no flake in `{dir}`, which aleph.flake names"));
-    }
-    let mut having = Vec::new();
-    for flake in 0..flakes.len() {
-        let file = cx.flake_dir(flake).join("flake.nix");
-        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))?;
-        if text.contains("nixosConfigurations") {
-            having.push(flake);
-        }
-    }
-    match having.as_slice() {
-        [one] => Ok(*one),
-        [] => bail!("no flake of this workspace has nixosConfigurations"),
-        _ => {
-            let dirs: Vec<String> = having.iter().map(|it| format!("`{}`", flakes[*it].dir)).collect();
-            bail!(
-                "nixosConfigurations are in {}: say which by `flake` under `[aleph]` in xtask.toml",
-                dirs.join(", ")
-            )
-        }
     }
 }

@@ -96,7 +96,8 @@ impl Transaction<'_> {
     /// Shows what the activation says, until it has ended.
     fn follow(&mut self, cx: &mut Context) -> Result<(), Why> {
         loop {
-            match self.look(cx, 25, "log") {
+            self.time_left(cx, "activating");
+            match self.look(cx, 10, "log") {
                 Ok(seen) => {
                     self.heard(cx);
                     seen.log.lines().for_each(|it| cx.ui.status(&format!("  {it}")));
@@ -123,6 +124,7 @@ impl Transaction<'_> {
         cx.ui.status("activated; looking at it over a new connection");
         let mut good: Option<Instant> = None;
         loop {
+            self.time_left(cx, "looking at it");
             let health = match self.ssh.ask(cx, Line::New, &self.job.health(), PATIENCE) {
                 Ok(answer) => {
                     self.heard(cx);
@@ -150,9 +152,9 @@ impl Transaction<'_> {
     /// Lets the device keep the new system. It does that by itself, and says when it has.
     fn commit(&mut self, cx: &mut Context) -> Result<(), Why> {
         self.keeping = true;
-        cx.ui.status(match self.job.mode {
-            Mode::Switch => "it is well; keeping it",
-            Mode::Boot => "making it what boots",
+        cx.ui.status(&match self.job.mode {
+            Mode::Switch => format!("well: {}; keeping it", self.job.proven()),
+            Mode::Boot => "making it what boots".to_owned(),
         });
         match self.ssh.ask(cx, Line::New, &self.job.commit(), PATIENCE) {
             Ok(_) => Ok(()),
@@ -173,6 +175,12 @@ impl Transaction<'_> {
             }
             _ => Err("the device has lost this deployment".to_owned()),
         }
+    }
+
+    /// For those who watch.
+    fn time_left(&self, cx: &mut Context, what: &str) {
+        let left = self.deadline.saturating_duration_since(Instant::now()).as_secs();
+        cx.ui.progress(&format!("{what}; the device goes back by itself in {left} s"));
     }
 
     fn heard(&mut self, cx: &Context) {
@@ -210,7 +218,7 @@ impl Transaction<'_> {
         cx.interrupt.forgive();
         if let Some(why) = &why {
             let then = if self.keeping { LOOKING } else { "the device goes back to the old system" };
-            cx.ui.warning(&format!("{why}; {then}"));
+            cx.ui.warning(&format!("{}; {then}", why.lines().next().unwrap_or_default()));
         }
         let since = Instant::now();
         // Going back takes about as long as going forward, and the user has said how long that is on this device.

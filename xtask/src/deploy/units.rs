@@ -50,7 +50,11 @@ impl Units {
         let was_failed = before.failed();
         let failed: Vec<&str> = self.failed().into_iter().filter(|it| !was_failed.contains(it)).collect();
         if !failed.is_empty() {
-            return Health::Bad(format!("failed, and had not before: {}", failed.join(", ")));
+            let names = failed.join(", ");
+            return Health::Bad(format!(
+                "{names} failed, and had not before\non the device: journalctl -b -u {}",
+                failed.join(" -u ")
+            ));
         }
         // A unit that starts again and again has not failed by systemd's count.
         let starting = |name: &&String| {

@@ -64,7 +64,7 @@ impl Verdict {
     pub fn text(&self, target: &str) -> String {
         let runs = match &self.runs {
             Some(path) => format!("{target} runs {path}"),
-            None => format!("what {target} runs was not asked"),
+            None => format!("{target} runs what it ran before"),
         };
         let why = self.why.as_deref().unwrap_or("no reason is known");
         let generation = self.generation.map(|it| format!(" (generation {it})")).unwrap_or_default();

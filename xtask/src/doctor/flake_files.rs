@@ -51,6 +51,11 @@ fn untracked(facts: &Facts, git: &Git) -> Check {
                 .because("git and Nix refuse to read it")
                 .cure(format!("git config --global --add safe.directory {}", facts.workspace.root));
         }
+        Err(why) if why.starts_with("there is no `git`") => {
+            return Check::fail(GROUP, "git", why)
+                .because("Nix reads a flake through git, and does not bring one")
+                .cure("install git");
+        }
         Err(why) => return Check::skipped(GROUP, "git", why),
     };
     let nix: Vec<&String> =

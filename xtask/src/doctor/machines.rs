@@ -157,7 +157,8 @@ impl Machine {
             "trusted-substituters":{"value":[]},"trusted-public-keys":{"value":[]},"ssl-cert-file":{"value":""},
             "trusted-users":{"value":["root"]},"build-dir":{"value":""},"builders":{"value":""}}"#;
         let script = format!(
-            "case \"$1 $2\" in\n--version*) echo '{banner}';;\n'config show') echo '{settings}';;\n'store info')\n\
+            "case \"$*\" in *--store*) exec \"${{0%/*}}/over-ssh\" \"$@\";; esac\n\
+             case \"$1 $2\" in\n--version*) echo '{banner}';;\n'config show') echo '{settings}';;\n'store info')\n\
              grep -qs '{CACHE}' {conf}/*.conf || echo \"warning: ignoring untrusted substituter '{CACHE}', you are not a \
              trusted user.\" >&2\n\
              grep -qs trusted-public-keys \"$HOME/.config/nix/nix.conf\" && echo \"warning: ignoring the \

@@ -152,7 +152,9 @@ pub(super) fn git(host: &Host, root: &Utf8Path) -> Option<Git> {
         if answer.success() {
             Ok(answer.stdout.split_terminator('\0').map(str::to_owned).collect())
         } else {
-            Err(last_line(&answer.stderr).trim_start_matches("fatal: ").to_owned())
+            // What is behind it is only advice.
+            let reason = answer.stderr.lines().find_map(|it| it.strip_prefix("fatal: "));
+            Err(reason.unwrap_or_else(|| last_line(&answer.stderr)).to_owned())
         }
     };
     let lists = std::thread::scope(|scope| {

@@ -73,55 +73,55 @@ fn linux_with_determinate_nix() {
     check(
         &machine,
         &expect![[r#"
-        Nix
-          ok    version     Determinate Nix 2.31.2 at /usr/bin/nix (found on PATH)
-        Daemon and store
-          ok    store       through the daemon, version 2.31.2
-          ok    trust       the daemon does not trust you: only caches that the machine allows are used, which is safe
-          ok    space       250 GB free of 500 GB (xfs on /)
-        Settings
-          ok    files       /etc/nix/nix.conf, /etc/nix/nix.custom.conf, ~/.config/nix/nix.conf
-          ok    features    nix-command and flakes are on
-          warn  unknown     /etc/nix/nix.custom.conf:1: `core`; did you mean `cores`?
-                            why: this Nix has no such setting and ignores the line
-                            cure: edit /etc/nix/nix.custom.conf:1
-          warn  overridden  /etc/nix/nix.conf:3 `extra-substituters` has no effect: /etc/nix/nix.custom.conf:5 wins
-                            why: `substituters = …` replaces what was said before
-                            cure: write `extra-substituters = …` in /etc/nix/nix.custom.conf:5 to add to it, or delete one of the lines
-          warn  overridden  /etc/nix/nix.custom.conf:2 `cores` has no effect: /etc/nix/nix.custom.conf:3 wins
-                            why: `cores = …` replaces what was said before
-                            cure: delete one of the lines
-          warn  ignored     ~/.config/nix/nix.conf:1 `trusted-public-keys`: the daemon does not take it from you
-                            why: only those that the daemon trusts may set this, and Nix still ends with 0
-                            cure: put the line into /etc/nix/nix.custom.conf, and run `sudo systemctl restart nix-daemon.service`
-        Caches
-          FAIL  used        https://cache.example: the daemon ignores it
-                            why: you are not a trusted user, and the machine does not allow this cache: Nix warns, and builds all by itself
-                            cure: cargo xtask setup cache
-          FAIL  key         example-1: not known to the daemon
-                            why: what the cache signed is not believed, so Nix builds all by itself
-                            cure: cargo xtask setup cache
-          ok    reachable   https://cache.example: answers in T s
-          ok    clock       agrees with the cache's
-        Builds
-          ok    sandbox     on
-          ok    directory   /var/cache/nix-build (build-dir in /etc/nix/nix.custom.conf:4): 250 GB free of 500 GB, xfs on /
-        Builders
-          FAIL  list        /etc/nix/machines:2: bad machine, so Nix uses none at all: column 4, the builds at once, is `many` and no number: `ssh://bad x86_64-linux - many`
-                            why: Nix builds here what it should build there
-                            cure: cargo xtask builder list
-          FAIL  machine     ssh://u@gone for x86_64-linux: its key /root/no-key is not there
-                            why: ssh cannot log in, so Nix builds here or not at all
-                            cure: make the key, or correct the third column
-        Workspace
-          ok    git         tracks all Nix files
-          ok    locks       1 flake in order
-        cargo xtask
-          ok    dev shell   not entered yet: the first time takes longer
-          ok    roots       0 results kept from the garbage collector
-        22 checks: 4 errors, 4 warnings; `cargo xtask doctor --fix` repairs 2 of them
-        exit 1
-    "#]],
+            Nix
+              ok    version     Determinate Nix 2.31.2 at /usr/bin/nix (found on PATH)
+            Daemon and store
+              ok    store       through the daemon, version 2.31.2
+              ok    trust       the daemon does not trust you: only caches that the machine allows are used, which is safe
+              ok    space       250 GB free of 500 GB (xfs on /)
+            Settings
+              ok    files       /etc/nix/nix.conf, /etc/nix/nix.custom.conf, ~/.config/nix/nix.conf
+              ok    features    nix-command and flakes are on
+              warn  unknown     /etc/nix/nix.custom.conf:1: `core`; did you mean `cores`?
+                                why: this Nix has no such setting and ignores the line
+                                cure: edit /etc/nix/nix.custom.conf:1
+              warn  overridden  /etc/nix/nix.conf:3 `extra-substituters` has no effect: /etc/nix/nix.custom.conf:5 wins
+                                why: `substituters = …` replaces what was said before
+                                cure: write `extra-substituters = …` in /etc/nix/nix.custom.conf:5 to add to it, or delete one of the lines
+              warn  overridden  /etc/nix/nix.custom.conf:2 `cores` has no effect: /etc/nix/nix.custom.conf:3 wins
+                                why: `cores = …` replaces what was said before
+                                cure: delete one of the lines
+              warn  ignored     ~/.config/nix/nix.conf:1 `trusted-public-keys`: the daemon does not take it from you
+                                why: only those that the daemon trusts may set this, and Nix still ends with 0
+                                cure: put the line into /etc/nix/nix.custom.conf, and run `sudo systemctl restart nix-daemon.service`
+            Caches
+              FAIL  used        https://cache.example: the daemon ignores it
+                                why: you are not a trusted user, and the machine does not allow this cache: Nix warns, and builds all by itself
+                                cure: cargo xtask setup cache
+              FAIL  key         example-1: not known to the daemon
+                                why: what the cache signed is not believed, so Nix builds all by itself
+                                cure: cargo xtask setup cache
+              ok    reachable   https://cache.example: answers in T s
+              ok    clock       agrees with the cache's
+            Builds
+              ok    sandbox     on
+              ok    directory   /var/cache/nix-build (build-dir in /etc/nix/nix.custom.conf:4): 250 GB free of 500 GB, xfs on /
+            Builders
+              FAIL  list        /etc/nix/machines:2: bad machine, so Nix uses none at all: column 4, the builds at once, is `many` and no number: `ssh://bad x86_64-linux - many`
+                                why: Nix builds here what it should build there
+                                cure: cargo xtask builder list
+              FAIL  machine     ssh://u@gone for x86_64-linux: key: /root/no-key is not there
+                                why: Nix cannot build there: it builds here or not at all
+                                cure: name the right file in the third field of the machine's line, or make one: `ssh-keygen -t ed25519`
+            Workspace
+              ok    git         tracks all Nix files
+              ok    locks       1 flake in order
+            cargo xtask
+              ok    dev shell   not entered yet: the first time takes longer
+              ok    roots       0 results kept from the garbage collector
+            22 checks: 4 errors, 4 warnings; `cargo xtask doctor --fix` repairs 2 of them
+            exit 1
+        "#]],
     );
 }
 

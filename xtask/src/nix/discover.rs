@@ -297,36 +297,42 @@ mod tests {
     #[test]
     fn no_good_nix_and_none_of_our_own_says_everything_at_once() {
         let machine = Machine::new();
-        machine.check(None, &expect![[r"
+        machine.check(
+            None,
+            &expect![[r#"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
-            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
-        "]]);
+            install Nix: cargo xtask setup nix
+        "#]],
+        );
         machine.put("/usr/bin/nix", OLD).put("/home/.nix-profile/bin/nix", "hello");
-        machine.check(None, &expect![[r"
+        machine.check(None, &expect![[r#"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - Nix 2.8.0 at ROOT/usr/bin/nix (found on PATH) is too old: this workspace needs 2.26.0 or newer (`nix.minimum` in xtask.toml)
             - `ROOT/home/.nix-profile/bin/nix --version` does not answer like Nix: exit status: 0 and it says: hello (found in a Nix profile)
             - our own Nix is forbidden by XTASK_PRIVATE_NIX=off
-            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
-        "]]);
+            install Nix: cargo xtask setup nix
+        "#]]);
     }
 
     #[test]
     fn machines_that_debian_has_no_nix_for_name_the_installer() {
         let mut machine = Machine::new();
         machine.env("XTASK_PRIVATE_NIX", "");
-        machine.check(None, &expect![[r"
+        machine.check(None, &expect![[r#"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - cannot get our own Nix from Debian trixie: our own Nix comes from Debian's packages, and this machine has no `apt-get`
-            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
-        "]]);
+            install Nix: cargo xtask setup nix
+        "#]]);
         machine.host.os = Os::MacOs;
-        machine.check(None, &expect![[r"
+        machine.check(
+            None,
+            &expect![[r#"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - our own Nix exists for Linux only
-            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
-        "]]);
+            install Nix: cargo xtask setup nix
+        "#]],
+        );
     }
 
     #[test]
@@ -341,11 +347,11 @@ mod tests {
         machine.put("/etc/os-release", "x");
         std::fs::write(machine.host.path("/etc/os-release"), "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\n")
             .unwrap();
-        machine.env("XTASK_PRIVATE_NIX", "").check(None, &expect![[r"
+        machine.env("XTASK_PRIVATE_NIX", "").check(None, &expect![[r#"
             error: no Nix to use: there is none that is good on PATH or in the usual profiles
             - cannot get our own Nix from Debian trixie: our own Nix comes from a Debian mirror, and this machine's apt has none (the machine is Ubuntu 24.04 LTS)
-            install Nix: curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install
-        "]]);
+            install Nix: cargo xtask setup nix
+        "#]]);
     }
 
     #[test]

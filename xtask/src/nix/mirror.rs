@@ -7,8 +7,7 @@ use xshell::{Shell, cmd};
 use crate::host::Host;
 
 /// How to install Nix where we cannot bring our own.
-pub const INSTALLER: &str =
-    "curl --proto '=https' --tlsv1.2 -sSf -L https://install.determinate.systems/nix | sh -s -- install";
+pub const INSTALLER: &str = "cargo xtask setup nix";
 
 /// Names that Debian's archive has releases under; other archives in apt's sources seldom use them.
 const RELEASES: [&str; 11] = [

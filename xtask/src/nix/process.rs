@@ -173,7 +173,8 @@ fn attend(
 
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts streaming children")]
 fn start(command: &Command<'_>, stdin: Option<PipeReader>) -> std::io::Result<duct::ReaderHandle> {
-    let child = duct::cmd(command.program.as_std_path(), command.args);
+    // A text, not a path: duct looks for the path `sudo` in the directory, for the text on PATH.
+    let child = duct::cmd(command.program.as_str(), command.args);
     let child = match stdin {
         Some(pipe) => child.stdin_file(pipe),
         None => child.stdin_bytes(command.input),
@@ -210,7 +211,7 @@ impl Answer {
 /// When it cannot be started, or took too long.
 #[expect(clippy::disallowed_methods, reason = "this is the file that starts children that may hang")]
 pub fn ask(command: &Command<'_>, patience: Duration) -> anyhow::Result<Answer> {
-    let handle = duct::cmd(command.program.as_std_path(), command.args)
+    let handle = duct::cmd(command.program.as_str(), command.args)
         .dir(command.dir)
         .full_env(command.env)
         .stdin_bytes(command.input)

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::builders::choice::Here;
 use crate::builders::client::Client;
 use crate::builders::probe::{Check, Probe, State};
-use crate::builders::{Machine, Machines, load, short};
+use crate::builders::{Machine, Machines, Problem, load, short};
 use crate::context::Context;
 use crate::plan::{Settings, Step};
 use crate::report::{Report, Table};
@@ -68,6 +68,8 @@ struct Values {
 #[derive(Deserialize)]
 struct Setting<T> {
     value: T,
+    #[serde(rename = "defaultValue")]
+    default: Option<T>,
 }
 
 impl Builder {
@@ -85,7 +87,11 @@ impl Setup {
     fn read(cx: &mut Context) -> anyhow::Result<Setup> {
         let values: Values = cx.query(&Step::Config, &Settings::default())?;
         let system = values.system.value;
-        let machines = Machines::read(&cx.host, &values.builders.value, &system);
+        let mut machines = Machines::read(&cx.host, &values.builders.value, &system);
+        // The file that Nix looks for by itself need not be there.
+        if values.builders.default.as_ref() == Some(&values.builders.value) {
+            machines.problems.retain(|it| !matches!(it, Problem::Missing(_)));
+        }
         let nix = cx.nix()?;
         let (own, real) = (nix.store_root.is_some(), nix.real("/nix/var/nix"));
         let state = cx.host.env("NIX_STATE_DIR").filter(|_| !own).map_or(real, Utf8PathBuf::from);

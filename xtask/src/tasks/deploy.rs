@@ -1,5 +1,7 @@
 //! `cargo xtask deploy`
 
+use std::time::Instant;
+
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
@@ -9,11 +11,11 @@ use crate::deploy::closure::{Difference, linked};
 use crate::deploy::copy::{self, Trust};
 use crate::deploy::facts::Facts;
 use crate::deploy::job::Mode;
-use crate::deploy::session::{Session, Terms, short};
+use crate::deploy::session::{Session, Terms, from_to};
 use crate::deploy::toplevel::Toplevel;
 use crate::nix::store_path::StorePath;
 use crate::plan::{CommandLine, Settings};
-use crate::report::Report;
+use crate::report::{Report, bytes, count, seconds};
 use crate::revision;
 
 /// Deploy a system to a device, which goes back by itself if it is not well afterwards
@@ -89,16 +91,28 @@ impl Deploy {
         difference.check(facts, &ssh.target.to_string())?;
         trust.check(facts, &difference)?;
         more["copied"] = json!({"paths": difference.missing.len(), "bytes": difference.size()});
-        cx.ui.status(&format!("{} → {}", short(&facts.current), short(new.as_str())));
+        cx.ui.status(&from_to(&facts.current, new.as_str()));
         difference.lines().iter().for_each(|it| cx.ui.status(&format!("  {it}")));
-        if !cx.confirm(&format!("Deploy {} to {}?", toplevel.config, ssh.target))? {
+        let (config, target) = (&toplevel.config, &ssh.target);
+        let question = if self.boot {
+            format!("Make {config} what {target} boots next?")
+        } else {
+            format!("Deploy {config} to {target}?")
+        };
+        if !cx.confirm(&question)? {
             bail!("you said no");
         }
         let when = if self.boot { Mode::Boot } else { Mode::Switch };
         let job = session.job(cx, new.as_str(), when, None, &more);
         let verdict = session.carry_out(cx, &job, |cx| match difference.missing.len() {
             0 => Ok(()),
-            _ => copy::copy(cx, ssh, &new, &trust, facts.network),
+            paths => {
+                let since = Instant::now();
+                copy::copy(cx, ssh, &new, &trust, facts.network)?;
+                let (paths, size) = (count(paths, "path"), bytes(difference.size()));
+                cx.ui.status(&format!("copied {paths}, {size}, in {}", seconds(since.elapsed())));
+                Ok(())
+            }
         })?;
         Ok(session.report(&verdict, more))
     }

@@ -82,7 +82,7 @@ fn facts_with_nix(cx: &mut Context) -> anyhow::Result<Facts> {
     let res = facts(cx);
     match &res.nix {
         Ok(_) => Ok(res),
-        Err(why) => bail!("{why}\nfirst: cargo xtask setup nix"),
+        Err(why) => bail!("{why}"),
     }
 }
 

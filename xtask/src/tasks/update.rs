@@ -39,7 +39,9 @@ impl Update {
         relock::tell_fixed(cx, &before, &flakes, &self.inputs);
         if cx.globals.dry_run {
             relock::update(cx, &before, &flakes, &self.inputs)?;
-            return Ok(Report::done());
+            let nothing = flakes.iter().all(|it| before[*it].inputs().is_empty());
+            let notes = nothing.then(|| "no flake has inputs: there is nothing to update".to_owned());
+            return Ok(Report { notes: notes.into_iter().collect(), ..Report::done() });
         }
         let files = relock::lock_files(&before, &flakes);
         let after = relock::transact(cx, &files, |cx| {

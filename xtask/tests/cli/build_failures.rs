@@ -23,7 +23,7 @@ fn the_last_forty_lines_and_where_all_are() {
         failed  default after T s
         default: its builder ended with exit code 3
           … 20 lines above
-          full log: $WORK/target/xtask/logs/default-HASH.log
+          full log: target/xtask/logs/default-HASH.log
         name     path  size  time  status
         default  -     -     -     failed"#]]
     .assert_eq(&rest.join("\n"));
@@ -37,7 +37,7 @@ fn the_log_that_is_named_is_there() {
     let said = String::from_utf8(output.stderr).unwrap();
     let file =
         said.lines().find_map(|it| it.strip_prefix("  full log: ")).unwrap_or_else(|| panic!("{said}"));
-    assert_eq!(std::fs::read_to_string(file).unwrap(), "hello\n");
+    assert_eq!(sandbox.read(file), "hello\n");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_dependency_that_fails_is_the_one_that_is_blamed() {
         failed  culprit after T s
         culprit: its builder ended with exit code 9
           > I am broken
-          full log: $WORK/target/xtask/logs/culprit-HASH.log
+          full log: target/xtask/logs/culprit-HASH.log
         name     path  size  time  status
         default  -     -     -     dependency failed
     "#]]
@@ -128,7 +128,7 @@ fn an_output_that_was_not_made() {
         failed  default after T s
         default: its builder did not make the output `out`
           > I forgot
-          full log: $WORK/target/xtask/logs/default-HASH.log
+          full log: target/xtask/logs/default-HASH.log
         hint: the builder of `default` ended well, and did not make its output `out`; the build must write to `$out`: add it to the install step, or leave `out` out of `outputs`
         name     path  size  time  status
         default  -     -     -     failed
@@ -257,7 +257,7 @@ fn bytes_that_are_no_text() {
           > a�b
           > red
           > no newline
-          full log: $WORK/target/xtask/logs/default-HASH.log
+          full log: target/xtask/logs/default-HASH.log
         name     path  size  time  status
         default  -     -     -     failed
     "#]]
@@ -278,7 +278,7 @@ fn lines_that_look_like_nix_do_not_fool_us() {
         failed  default after T s
         default: its builder ended with exit code 1
           > @nix nonsense
-          full log: $WORK/target/xtask/logs/default-HASH.log
+          full log: target/xtask/logs/default-HASH.log
         error: I am not Nix
         error: bad JSON log message from the derivation builder: [json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing value - invalid literal; last read: 'no'
         name     path  size  time  status

@@ -126,23 +126,35 @@ fn a_good_builder_is_tried_and_tested() {
     sandbox.run("builder test other").bad().says("there is no builder `other`; there are: ssh-ng://good");
 }
 
+/// What the doctor says of the only builder.
+fn doctor(sandbox: &Sandbox, what: &str) {
+    let page = sandbox.run("doctor").stderr;
+    let line = page.lines().find(|it| it.contains("  machine ")).unwrap_or(&page);
+    assert!(line.contains(what), "{what}:\n{page}");
+}
+
 #[test]
-fn what_can_be_wrong_with_a_builder() {
+fn a_machine_without_builders() {
+    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]);
+    let run = sandbox.run("builder list").good().says("Nix has no builders besides this machine");
+    assert!(!run.stderr.contains("does not exist"), "the default file need not be there: {}", run.text());
+    let run = sandbox.run("builder explain --system riscv64-linux").bad().says("can be done nowhere");
+    assert!(!run.stderr.contains("cannot be read"), "{}", run.text());
+    // A file that somebody names must be there.
+    let sandbox = sandbox.env("NIX_CONFIG", "builders = @/no/such/file");
+    sandbox.run("builder list").bad().says("`/no/such/file` does not exist");
+}
+
+#[test]
+fn keys_that_do_not_fit() {
     if lacks("ssh") || lacks("sshd") {
         return;
     }
-    let (mut one, two) = (Builder::start("wrong", "kvm"), Builder::start("other", "kvm"));
-    let good = format!("{} 1 1 kvm -", system());
-    let sandbox = with(&[(&one, &good)]);
+    let (one, two) = (Builder::start("keys", "kvm"), Builder::start("other", "kvm"));
+    let sandbox = with(&[(&one, &format!("{} 1 1 kvm -", system()))]);
     let file = sandbox.temp().join("machines");
     let line = std::fs::read_to_string(&file).unwrap();
     let with_line = |line: String| std::fs::write(&file, line).unwrap();
-    // The doctor tells them apart, too.
-    let doctor = |what: &str| {
-        let page = sandbox.run("doctor").stderr;
-        let line = page.lines().find(|it| it.contains("  machine ")).unwrap_or(&page);
-        assert!(line.contains(what), "{what}:\n{page}");
-    };
     // Another host key than the pinned one.
     with_line(line.replace(&one.host_key(), &two.host_key()));
     sandbox
@@ -150,26 +162,44 @@ fn what_can_be_wrong_with_a_builder() {
         .bad()
         .says("its host key has changed: Host key verification failed")
         .says("compare the key");
-    doctor("ssh: its host key has changed");
+    doctor(&sandbox, "ssh: its host key has changed");
     with_line(line.replace(&one.host_key(), "-"));
     sandbox.run("builder explain --features kvm").bad().says("its host key is not known");
-    doctor("ssh: its host key is not known");
+    doctor(&sandbox, "ssh: its host key is not known");
     with_line(line.replace(one.key().as_str(), two.key().as_str()));
     sandbox.run("builder explain --features kvm").bad().says("Permission denied").says("authorized_keys");
-    doctor("ssh: refuses the key: root@127.0.0.1: Permission denied");
+    doctor(&sandbox, "ssh: refuses the key: root@127.0.0.1: Permission denied");
     let open = sandbox.temp().join("open");
     std::fs::copy(one.key(), &open).unwrap();
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
     with_line(line.replace(one.key().as_str(), open.as_str()));
     sandbox.run("builder explain --features kvm").bad().says("ssh does not use the key").says("chmod 600");
+    // A Nix there that does not trust who logs in.
+    one.program("nix-doubtful", "daemon --force-untrusted");
+    with_line(line.replace("/bin/nix-daemon", "/bin/nix-doubtful"));
+    sandbox.run("builder explain --features kvm").bad().says("fail  trust").says("trusted-users");
+    doctor(&sandbox, "trust: its Nix does not trust the user that we log in as");
+}
+
+#[test]
+fn what_can_be_wrong_with_a_builder() {
+    if lacks("ssh") || lacks("sshd") {
+        return;
+    }
+    let mut one = Builder::start("wrong", "kvm");
+    let good = format!("{} 1 1 kvm -", system());
+    let sandbox = with(&[(&one, &good)]);
+    let file = sandbox.temp().join("machines");
+    let line = std::fs::read_to_string(&file).unwrap();
+    let with_line = |line: String| std::fs::write(&file, line).unwrap();
     with_line(line.replace(one.key().as_str(), "/no/such/key"));
     sandbox.run("builder explain --features kvm").bad().says("/no/such/key is not there");
     with_line(line.replace("/bin/nix-daemon", "/bin/nix-daemonx"));
     sandbox.run("builder explain --features kvm").bad().says("fail  Nix").says("remote-program");
-    doctor("Nix: ");
+    doctor(&sandbox, "Nix: ");
     with_line(line.replace(" kvm ", " kvm,gpu "));
     sandbox.run("builder explain --features gpu").bad().says("its line says gpu, and it has kvm only");
-    doctor("features: its line says gpu, and it has kvm only");
+    doctor(&sandbox, "features: its line says gpu, and it has kvm only");
     with_line(line.replace(&system(), "aarch64-linux"));
     sandbox
         .run("builder explain --system aarch64-linux")
@@ -179,7 +209,7 @@ fn what_can_be_wrong_with_a_builder() {
     sandbox.run("builder list").bad().says("column 4, the builds at once, is `lots` and no number");
     with_line(line.clone());
     one.stop();
-    doctor("ssh: cannot be reached: ssh: connect to host 127.0.0.1 port ");
+    doctor(&sandbox, "ssh: cannot be reached: ssh: connect to host 127.0.0.1 port ");
     sandbox
         .run("builder explain --features kvm")
         .bad()

@@ -5,20 +5,30 @@ use std::fs;
 use camino::Utf8PathBuf;
 
 use crate::support::Sandbox;
+use crate::support::cache::Bucket;
 
 /// A workspace whose packages are built and pushed to a directory.
 fn pushed() -> (Sandbox, Utf8PathBuf) {
+    let sandbox = built();
+    let cache = sandbox.temp().join("cache");
+    (push(sandbox, &format!("file://{cache}")), cache)
+}
+
+fn built() -> Sandbox {
     let packages =
         [("default", "echo ${dep} > $out"), ("dep", "echo dependency > $out"), ("new", ": > $out")];
     let sandbox = Sandbox::new().rust().packages(&packages);
+    sandbox.run("build").good();
+    sandbox
+}
+
+fn push(sandbox: Sandbox, url: &str) -> Sandbox {
     let file = sandbox.temp().join("home/lab-1.secret");
     let key = sandbox.run(&format!("cache keygen lab-1 --output {file}")).good().stdout.trim().to_owned();
-    let cache = sandbox.temp().join("cache");
-    let manifest = format!("[cache]\npush = \"file://{cache}\"\npublic-keys = [\"{key}\"]\nupstream = []\n");
+    let manifest = format!("[cache]\npush = \"{url}\"\npublic-keys = [\"{key}\"]\nupstream = []\n");
     let sandbox = sandbox.file("xtask.toml", &manifest).env("XTASK_CACHE_KEY_FILE", file.as_str());
-    sandbox.run("build").good();
     sandbox.run("cache push").good();
-    (sandbox, cache)
+    sandbox
 }
 
 /// The archives of the cache.
@@ -109,4 +119,33 @@ fn what_nobody_needs_goes() {
     sandbox.run("cache verify --deep").good();
     sandbox.run("cache status").good();
     sandbox.run("cache prune --keep-days 0").wrong_usage();
+}
+
+/// All of it with a real S3 server that checks signatures.
+#[test]
+fn the_same_on_s3() {
+    let sandbox = built();
+    let bucket = Bucket::open(sandbox.temp());
+    let env = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2hunter2")];
+    let sandbox = env.into_iter().fold(sandbox, |it, (name, value)| it.env(name, value));
+    let sandbox = push(sandbox, &bucket.url);
+    sandbox.run("cache verify --deep").good().says("2 paths, ").says("all good");
+    let rotten = archives(&bucket.dir)[0].clone();
+    let size = usize::try_from(rotten.metadata().unwrap().len()).unwrap();
+    fs::write(&rotten, vec![b'x'; size]).unwrap();
+    sandbox.run("cache verify --deep").bad().says("it cannot be unpacked");
+    sandbox.run("cache repair --deep").good().says("pushed 1 path").says("all good");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(72);
+    for file in
+        bucket.dir.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path()).chain(archives(&bucket.dir))
+    {
+        fs::File::open(&file).unwrap().set_modified(old).unwrap();
+    }
+    sandbox
+        .run("cache prune --keep-days 1")
+        .good()
+        .says("would delete 0 paths and 0 archives (0 B), 2 paths stay");
+    let sandbox = sandbox.packages(&[("default", "echo other > $out")]);
+    sandbox.run("cache prune --keep-days 1 --delete --yes").good().says("deleted 2 paths and 2 archives");
+    sandbox.run("cache verify").good().says("0 paths, all good");
 }

@@ -14,6 +14,10 @@ fn which_device_and_which_system() {
         ("deploy root@-oProxyCommand=x", 11, "`-oProxyCommand=x` cannot be a host"),
         ("deploy aleph --confirm-timeout 1", 11, "s are too short to confirm anything; give it"),
         ("deploy aleph.invalid", 11, "no connection to aleph.invalid: "),
+        ("deploy aleph.invalid", 11, "\naleph.invalid runs what it ran before\n"),
+        ("deploy default", 11, "\n`default` is a configuration: did you mean `--config default`?\n"),
+        ("deploy fe80::1", 11, "`fe80::1` is there on every link; say on which, such as fe80::1%usb0"),
+        ("deploy fe80::1%nowhere", 11, "to fe80::1%nowhere: there is no network interface `nowhere` here\n"),
         ("deploy -n aleph --config a\"b", 1, "cannot be the name of a configuration"),
         ("deploy aleph --no-check-sigs --sign-key k", 2, "cannot be used with"),
     ] {
@@ -27,12 +31,12 @@ fn which_device_and_which_system() {
         (&false.into(), &11.into(), &"failed before any change".into())
     );
     let sandbox = sandbox.file("other/flake.nix", "{outputs = _: {nixosConfigurations = {};};}");
+    sandbox.run("deploy -n aleph").bad().says("no flake of the workspace `$WORK` has NixOS configurations");
+    let sandbox = sandbox.file("xtask.toml", "[aleph]\nflake = \"nowhere\"\n");
     sandbox
         .run("deploy -n aleph")
         .bad()
-        .says("nixosConfigurations are in `.`, `other`: say which by `flake` under `[aleph]`");
-    let sandbox = sandbox.file("xtask.toml", "[aleph]\nflake = \"nowhere\"\n");
-    sandbox.run("deploy -n aleph").bad().says("there is no flake in `nowhere`, which aleph.flake names");
+        .says("xtask.toml: [aleph] flake = \"nowhere\" is no flake of this workspace (it has: ., other)");
     let sandbox = sandbox.file("xtask.toml", "[aleph]\nprobes = [{udp = 1}]\n");
     sandbox.run("deploy -n aleph").bad().says("xtask.toml:2:");
 }

@@ -15,6 +15,24 @@ fn what_is_checked_in_is_up_to_date() {
     sandbox().run(&format!("{verb} --out {docs}")).good();
 }
 
+/// They are made by hand, by `docs/pictures/make`: what can be held is that they are there, small, and nobody's own.
+#[test]
+fn pictures_of_the_readme_are_there_and_say_what_they_show() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let readme = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let names = readme.split("](docs/pictures/").skip(1).map(|it| it.split(')').next().unwrap());
+    let names: Vec<&str> = names.collect();
+    assert!(names.len() >= 4, "{names:?}");
+    for name in names {
+        let text = std::fs::read_to_string(format!("{root}/docs/pictures/{name}")).unwrap();
+        assert!(text.len() <= 40_000, "{name}: {}", text.len());
+        for part in ["<title id=", "<desc id=", "role=\"img\"", "prefers-color-scheme:dark", "cargo xtask"] {
+            assert!(text.contains(part), "{name}: {part}");
+        }
+        assert!(!text.contains("/root/") && !text.contains("/work/"), "{name}");
+    }
+}
+
 /// The page of the modules' options needs a Nix, all others do not.
 #[test]
 fn without_a_nix_the_options_are_left_alone_and_that_is_said() {
@@ -44,7 +62,14 @@ fn stale_files_are_told_and_repaired() {
         let verb = verb.split(' ').next().unwrap();
         if verb != "help" {
             assert!(reference.contains(&format!("\n## `{verb}`\n")), "{verb}");
-            assert!(sandbox.root().join(format!("docs/man/cargo-xtask-{verb}.1")).exists(), "{verb}");
+            let page = sandbox.read(&format!("docs/man/cargo-xtask-{verb}.1"));
+            let dashed = verb.replace('-', "\\-");
+            for part in [
+                format!(".SH NAME\ncargo\\-xtask\\-{dashed} \\- "),
+                format!(".SH SYNOPSIS\ncargo xtask {dashed} "),
+            ] {
+                assert!(page.contains(&part), "{part}:\n{page}");
+            }
         }
     }
     std::fs::write(sandbox.root().join("docs/reference.md"), reference.replace("## `run`", "## `ran`"))

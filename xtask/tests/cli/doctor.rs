@@ -66,6 +66,9 @@ fn a_deep_look_builds() {
     let sandbox = Sandbox::new().packages(&[("selftest", "echo broken >&2; exit 3")]);
     let run = sandbox.run("doctor --deep").bad().says("cargo xtask build selftest");
     assert!(run.stderr.contains("its builder ended with exit code 3"), "{}", run.text());
+    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]);
+    let run = sandbox.run("doctor --deep").bad().says("there is no package `selftest`");
+    assert!(run.stderr.contains("tracks all Nix files"), "the page is told all the same: {}", run.text());
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn none_at_all() {
     for args in ["build", "run default", "shell -- true", "check"] {
         let run = sandbox.run(args).bad();
         assert!(run.stderr.contains("no Nix to use"), "{args}: {}", run.text());
-        assert!(run.stderr.contains("install Nix: curl"), "{args}: {}", run.text());
+        assert!(run.stderr.contains("install Nix: cargo xtask setup nix"), "{args}: {}", run.text());
     }
     let run = sandbox.run("build").bad();
     expect![[r#"

@@ -63,6 +63,18 @@ fn install_nix(sandbox: &Sandbox, nix: &str) -> Utf8PathBuf {
     dir.join("store/nix/store")
 }
 
+/// A daemon, and the command that gives it and its clients an ssh configuration of their own: that of the machine is
+/// not touched.
+fn daemon() -> (Daemon, String) {
+    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]);
+    let temp = sandbox.temp().to_owned();
+    fs::create_dir_all(temp.join("ssh")).unwrap();
+    fs::write(temp.join("ssh/ssh_config"), "Host *\n").unwrap();
+    let mount = format!("mount --bind {temp}/ssh /etc/ssh");
+    let settings = "experimental-features = nix-command flakes\n";
+    (Daemon::start_mounted(sandbox, settings, &mount), mount)
+}
+
 fn built(store: &Utf8Path) -> usize {
     let entries = store.read_dir_utf8().into_iter().flatten().flatten();
     entries.filter(|it| it.file_name().ends_with("-xtask-builder-test")).count()
@@ -76,14 +88,8 @@ fn a_builder_is_written_down_and_proven_by_a_build() {
     if !Utf8Path::new("/usr/sbin/sshd").exists() {
         return missing("sshd");
     }
-    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]);
-    let temp = sandbox.temp().to_owned();
-    fs::create_dir_all(temp.join("ssh")).unwrap();
-    fs::write(temp.join("ssh/ssh_config"), "Host *\n").unwrap();
-    // The machine's own ssh configuration is not touched: for all of these it is another.
-    let mount = format!("mount --bind {temp}/ssh /etc/ssh");
-    let settings = "experimental-features = nix-command flakes\n";
-    let daemon = Daemon::start_mounted(sandbox, settings, &mount);
+    let (daemon, mount) = daemon();
+    let temp = daemon.sandbox.temp().to_owned();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let running = sshd(&temp.join("sshd"), port);
     fs::write(temp.join("conf/machines"), "# by hand\nssh://other riscv64-linux").unwrap();

@@ -104,6 +104,12 @@ fn every_flake_gets_the_same_revision() {
 }
 
 #[test]
+fn a_dry_run_without_inputs_says_so() {
+    let sandbox = Sandbox::new().packages(&[("default", "echo > $out")]);
+    sandbox.run("--dry-run update").good().says("no flake has inputs: there is nothing to update");
+}
+
+#[test]
 fn a_dry_run_prints_the_calls() {
     let (sandbox, _) = workspace();
     let run = sandbox.run("--dry-run update dep").good();

@@ -102,7 +102,7 @@ fn units_and_probes() {
     let device = Device::start(Kind::Systemd).known();
     device.sh("systemd-run --quiet --unit=flight.service --property=Restart=no sleep infinity");
     device.on_activation("bench", "systemctl kill --signal=KILL flight.service");
-    rolled_back(&device, device.run(DEPLOY), "failed, and had not before: flight.service");
+    rolled_back(&device, device.run(DEPLOY), "flight.service failed, and had not before");
     device.sh("systemctl reset-failed; systemd-run --quiet --unit=flight.service --property=Restart=always --property=RestartSec=1 --property=StartLimitIntervalSec=0 false");
     device.on_activation("bench", ":");
     // It was like that before.

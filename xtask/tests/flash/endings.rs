@@ -66,7 +66,7 @@ fn the_companion_is_killed_in_the_middle() {
     let peak: u32 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 64_000, "it has used {peak} kB");
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-    let run = end(&sandbox, child).bad().says("it was killed");
+    let run = end(&sandbox, child).bad().says("xtask-disk was killed");
     drop(run.says("is not bootable: flash again"));
 }
 

@@ -87,7 +87,7 @@ fn fixture(name: &str) -> Utf8PathBuf {
 }
 
 /// The program that writes, which is compiled when it is first used.
-fn companion() -> String {
+pub(crate) fn companion() -> String {
     let sh = Shell::new().unwrap();
     let cargo = std::env::var("CARGO").unwrap_or("cargo".to_owned());
     let _here = sh.push_dir(env!("CARGO_MANIFEST_DIR"));
@@ -138,7 +138,10 @@ impl Guest {
              -device ide-hd,drive=fixed,model=Fixed,serial=FIXED"
         );
         let mut command = Command::new("qemu-system-x86_64");
-        command.args(line.split_whitespace()).args(more).args(["-append", "console=ttyS0 panic=-1 quiet"]);
+        command
+            .args(line.split_whitespace())
+            .args(more)
+            .args(["-append", "console=ttyS0 panic=-1 quiet mitigations=off"]);
         let qemu = Qemu(command.stdin(Stdio::null()).spawn().unwrap());
         let connect = |name: &str| {
             let stream = wait_for(name, || UnixStream::connect(dir.join(name)).ok());

@@ -181,7 +181,7 @@ fn failed(guest: &mut Guest, stick: &Stick, image: &[u8], says: &str) {
 
 /// The third serial port is a terminal. Its size is unknown, as serial ports know none.
 #[test]
-fn at_a_terminal() {
+fn several_sticks_at_a_terminal() {
     if no_guest() {
         return;
     }
@@ -197,42 +197,15 @@ fn at_a_terminal() {
     guest.has("sdb", 0);
     guest.plug(&second, &Trouble::Slow { read: 0, write: SLOW });
     guest.has("sdc", 0);
-    let several = "Type the name of the one to overwrite (sdb, sdc):";
-    let run = guest.run("xtask flash sd.img").bad();
-    drop(run.says(
-        "error: without a terminal nobody can type the disk's name; say `--yes --device DEV --serial SERIAL`; there are: sdb (QEMU QEMU HARDDISK, serial FIRST, 67 MB, usb), sdc (QEMU QEMU HARDDISK, serial SECOND, 67 MB, usb)",
-    ));
-    guest.run("xtask flash sd.img --yes").bad().says("`--yes` needs `--device DEV` and `--serial SERIAL`");
-    let run = guest.run("xtask flash sd.img -n").bad();
-    drop(run.says("there are several disks; choose one with `--device`: /dev/sdb, /dev/sdc"));
+    without_a_terminal(&mut guest);
 
-    at_terminal(&mut guest, "");
-    let screen = guest.shows(several);
+    let screen = asked(&mut guest, "", "Type the name of the one to overwrite (sdb, sdc):");
     assert!(screen.contains("  sdc (QEMU QEMU HARDDISK, serial SECOND, 67 MB, usb)\r\n"), "{screen}");
     guest.types("sda\r");
     ends(&mut guest, "`sda` is not sdb or sdc; nothing was written", 1);
+    swapped(&mut guest, &first, &other);
 
-    // While it asks, somebody puts another one in.
-    at_terminal(&mut guest, "--device sdb");
-    guest.shows("All that is on sdb will be lost. Type its name to go on:");
-    guest.pull(&first);
-    gone(&mut guest, "sdb");
-    guest.plug(&other, &Trouble::None);
-    guest.has("sdb", 0);
-    guest.types("sdb\r");
-    let says = "`/dev/sdb` is another disk than the one that was confirmed: that one was taken out in between; nothing was written\r\n";
-    ends(&mut guest, says, 1);
-
-    // Or nothing.
-    at_terminal(&mut guest, "--device sdb");
-    guest.shows("to go on:");
-    guest.pull(&other);
-    gone(&mut guest, "sdb");
-    guest.types("sdb\r");
-    ends(&mut guest, "`/dev/sdb` is gone, as if pulled out; nothing was written\r\n", 1);
-
-    at_terminal(&mut guest, "--device sdc");
-    guest.shows("to go on:");
+    asked(&mut guest, "--device sdc", "All that is on sdc will be lost. Type its name to go on:");
     guest.types("sdc\r");
     second.is_written_to();
     guest.types("\u{3}");
@@ -240,19 +213,48 @@ fn at_a_terminal() {
     assert!(screen.contains("interrupted while writing to sdc"), "{screen}");
     guest.run(NOBODY).good();
 
-    at_terminal(&mut guest, "--device sdc");
-    guest.shows("to go on:");
+    // The only one that is left.
+    asked(&mut guest, "", "All that is on sdc will be lost. Type its name to go on:");
     guest.types("/dev/sdc\r");
     ends(&mut guest, "everything was read back and is right; sdc is safe to remove", 0);
     assert_arrived(&second, &image);
     assert!([first, other].iter().all(|it| it.content().iter().all(|it| *it == 0)));
 }
 
-/// Starts `flash` at the terminal.
-fn at_terminal(guest: &mut Guest, more: &str) {
+fn without_a_terminal(guest: &mut Guest) {
+    let run = guest.run("xtask flash sd.img").bad();
+    drop(run.says(
+        "error: without a terminal nobody can type the disk's name; say `--yes --device DEV --serial SERIAL`; there are: sdb (QEMU QEMU HARDDISK, serial FIRST, 67 MB, usb), sdc (QEMU QEMU HARDDISK, serial SECOND, 67 MB, usb)",
+    ));
+    guest.run("xtask flash sd.img --yes").bad().says("`--yes` needs `--device DEV` and `--serial SERIAL`");
+    let run = guest.run("xtask flash sd.img -n").bad();
+    drop(run.says("there are several disks; choose one with `--device`: /dev/sdb, /dev/sdc"));
+}
+
+/// While it asks, somebody puts another one in; then, nothing.
+fn swapped(guest: &mut Guest, first: &Stick, other: &Stick) {
+    asked(guest, "--device sdb", "Type its name to go on:");
+    guest.pull(first);
+    gone(guest, "sdb");
+    guest.plug(other, &Trouble::None);
+    guest.has("sdb", 0);
+    guest.types("sdb\r");
+    let says = "`/dev/sdb` is another disk than the one that was confirmed: that one was taken out in between; nothing was written\r\n";
+    ends(guest, says, 1);
+
+    asked(guest, "--device sdb", "Type its name to go on:");
+    guest.pull(other);
+    gone(guest, "sdb");
+    guest.types("sdb\r");
+    ends(guest, "`/dev/sdb` is gone, as if pulled out; nothing was written\r\n", 1);
+}
+
+/// Starts `flash` at the terminal and waits for its question; what was on the screen up to there.
+fn asked(guest: &mut Guest, more: &str, question: &str) -> String {
     let flash = format!("TERM=vt100 setsid -c xtask flash sd.img {more}");
     let command = format!("rm -f /tmp/code; ({flash}; echo $? > /tmp/code) < /dev/ttyS2 > /dev/ttyS2 2>&1 &");
     guest.run(&command).good();
+    guest.shows(question)
 }
 
 /// What was on the screen up to the end, with what it must say last.

@@ -14,6 +14,7 @@ pub(crate) struct Builder {
     sshd: Child,
     /// How ssh knows it.
     pub(crate) name: String,
+    features: String,
     dir: Utf8PathBuf,
     port: u16,
     temp: tempfile::TempDir,
@@ -31,17 +32,7 @@ impl Builder {
                 .status();
             assert!(done.unwrap().success());
         }
-        let nix = format!("{}/elodin-xtask/nix/{}/bin", cache(), suite());
-        let settings = format!("system-features = {features}\\nextra-experimental-features = nix-command");
-        let bin = dir.join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        let script = |text: &str| {
-            format!(
-                "#!/bin/sh\nNIX_CONFIG=$(printf '{settings}')\nexport NIX_CONFIG\nexec {nix}/nix {text} \"$@\"\n"
-            )
-        };
-        executable(&bin.join("nix"), &script(""));
-        executable(&bin.join("nix-daemon"), &script("daemon"));
+        std::fs::create_dir(dir.join("bin")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/client.pub\nUsePAM no\n\
@@ -53,9 +44,25 @@ impl Builder {
         let mut command = Command::new("/usr/sbin/sshd");
         command.args(["-D", "-e", "-f", dir.join("sshd_config").as_str()]);
         let sshd = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut builder = Builder { sshd, name: name.to_owned(), dir, port, temp };
+        let mut builder =
+            Builder { sshd, name: name.to_owned(), features: features.to_owned(), dir, port, temp };
+        builder.program("nix", "");
+        builder.program("nix-daemon", "daemon");
         builder.wait();
         builder
+    }
+
+    /// A program there that is Nix with these words before its own.
+    pub(crate) fn program(&self, name: &str, words: &str) {
+        let nix = format!("{}/elodin-xtask/nix/{}/bin", cache(), suite());
+        let settings = format!(
+            "system-features = {}\\nextra-experimental-features = nix-command daemon-trust-override",
+            self.features
+        );
+        let text = format!(
+            "#!/bin/sh\nNIX_CONFIG=$(printf '{settings}')\nexport NIX_CONFIG\nexec {nix}/nix {words} \"$@\"\n"
+        );
+        executable(&self.dir.join("bin").join(name), &text);
     }
 
     fn wait(&mut self) {

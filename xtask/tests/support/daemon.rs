@@ -109,6 +109,10 @@ impl Daemon {
             ("NIX_REMOTE", "daemon".to_owned()),
             ("USER", "nobody".to_owned()),
             ("XTASK_NIX", self.nix.clone()),
+            // The work tree is the user's, and root looks at it, too.
+            ("GIT_CONFIG_COUNT", "1".to_owned()),
+            ("GIT_CONFIG_KEY_0", "safe.directory".to_owned()),
+            ("GIT_CONFIG_VALUE_0", "*".to_owned()),
         ]
     }
 

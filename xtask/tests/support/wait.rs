@@ -10,7 +10,7 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(since.elapsed() < Duration::from_secs(30), "waited in vain for {what}");
+        assert!(since.elapsed() < Duration::from_mins(2), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -116,3 +116,14 @@ fn a_missing_program_is_named() {
     let error = run(&command, &Interrupt::default(), &mut |_| ()).unwrap_err();
     assert!(format!("{error:#}").starts_with("cannot run `/no/such/nix`: "), "{error:#}");
 }
+
+/// Not as a file beside us.
+#[test]
+fn a_name_is_looked_for_on_path() {
+    let args = ["-c".to_owned(), "exit 7".to_owned()];
+    let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+    let command = Command { program: "sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
+    let interrupt = Interrupt::default();
+    assert_eq!(run(&command, &interrupt, &mut |_| ()).unwrap().code, Some(7));
+    assert_eq!(ask(&command, PATIENCE).unwrap().code, Some(7));
+}

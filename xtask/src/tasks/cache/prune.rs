@@ -17,7 +17,7 @@ const SYSTEMS: [&str; 3] = ["x86_64-linux", "aarch64-linux", "aarch64-darwin"];
 /// Delete from the cache what nobody needs any more: neither this workspace nor what is young
 ///
 /// Says what would go; with `--delete` it goes. Narinfos go before archives, and what refers to others before these,
-/// so that no reader sees a hole. Let nobody push meanwhile.
+/// so that no reader sees a hole. What is pushed meanwhile stays whole.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Prune {
     /// Keep what is younger than this, and all that it needs
@@ -70,11 +70,19 @@ impl Prune {
         }
         let paths = answer["paths"].as_array().into_iter().flatten().filter_map(|it| it.as_str());
         let lines = paths.map(str::to_owned).collect();
+        let mut notes = vec![note];
+        let back = answer["back"].as_array().map_or(0, Vec::len);
+        if back > 0 {
+            notes.push(format!(
+                "{} came back: somebody has pushed meanwhile what needs them",
+                count(back, "path")
+            ));
+        }
         let mut json = json!({"version": 1, "ok": true, "cache": cache, "deleted": deleted});
-        for key in ["kept", "paths", "archives", "size"] {
+        for key in ["kept", "paths", "archives", "back", "size"] {
             json[key] = answer[key].clone();
         }
-        Ok(Report { ok: true, lines, notes: vec![note], json, ..Report::default() })
+        Ok(Report { ok: true, lines, notes, json, ..Report::default() })
     }
 
     /// Every package of every flake, for every system. One that cannot be evaluated might be needed: then nothing is

@@ -29,10 +29,14 @@ pub(super) struct Push {
     /// Requests at once
     #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    /// Write a page that shows where the time went
+    #[arg(long)]
+    timings: bool,
 }
 
 impl Push {
     pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
+        cx.record(self.timings, &self.words());
         let destination = Destination::of(cx, self.to.as_deref(), self.jobs.map(usize::from))?;
         let paths = self.paths(cx)?;
         if cx.globals.dry_run {
@@ -42,6 +46,14 @@ impl Push {
         let closure = closure(cx, &paths)?;
         let summary = pusher::push(cx, &destination, &closure, cx.globals.dry_run)?;
         Ok(summary.report(cx))
+    }
+
+    /// What was typed, as far as it says what is pushed.
+    fn words(&self) -> Vec<&str> {
+        let all = self.all.then_some("--all");
+        let system = self.system.as_deref().map(|it| ["--system", it]).into_iter().flatten();
+        let names = self.names.iter().map(String::as_str);
+        ["cache", "push"].into_iter().chain(all).chain(system).chain(names).collect()
     }
 
     /// What is meant, all of it built.

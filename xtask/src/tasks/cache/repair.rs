@@ -32,6 +32,7 @@ impl Repair {
             return Ok(report(cx, &cache, ok, &answer));
         }
         let (mut here, mut damaged, mut gone) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut archives = Vec::new();
         for it in answer["findings"].as_array().into_iter().flatten() {
             let (fault, at) =
                 (it["fault"].as_str().unwrap_or_default(), it["at"].as_str().unwrap_or_default());
@@ -42,6 +43,9 @@ impl Repair {
                 Ok(path) if cx.nix()?.real(at).symlink_metadata().is_ok() => {
                     if fault != "hole" {
                         damaged.push(path.to_string());
+                    }
+                    if ["nar-size", "nar-content"].contains(&fault) {
+                        archives.push(path.to_string());
                     }
                     here.insert(path);
                 }
@@ -59,7 +63,8 @@ impl Repair {
         }
         if !here.is_empty() {
             // A narinfo that promises what is not there would keep the push from bringing it.
-            upkeep::ask(cx, "drop", &json!({"cache": cache, "paths": damaged}))?;
+            let job = json!({"cache": cache, "paths": damaged, "archives": archives});
+            upkeep::ask(cx, "drop", &job)?;
             let closure = closure(cx, &here)?;
             let pushed = pusher::push(cx, &destination, &closure, false)?;
             if !pushed.ok() {

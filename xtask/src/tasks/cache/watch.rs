@@ -27,7 +27,7 @@ impl Watch {
             return Ok(Report::done());
         }
         cx.ui.status(&format!("pushing to {} what is built, until Ctrl-C", destination.url));
-        let summary = pusher::run(cx, "watch", &job)?;
+        let summary = pusher::run(cx, &destination, "watch", &job)?;
         Ok(summary.report(cx))
     }
 }

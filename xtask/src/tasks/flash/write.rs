@@ -83,10 +83,12 @@ impl<T: DeserializeOwned> Answer<T> {
         match (serde_json::from_str(last), exit.code) {
             (Ok(answer), Some(0)) => Answer::Good(answer),
             (_, Some(code)) => Answer::Bad {
-                error: format!("it ended with exit code {code} and did not say why"),
+                error: format!("xtask-disk ended with exit code {code} and did not say why"),
                 interrupted: exit.interrupted,
             },
-            (_, None) => Answer::Bad { error: "it was killed".to_owned(), interrupted: exit.interrupted },
+            (_, None) => {
+                Answer::Bad { error: "xtask-disk was killed".to_owned(), interrupted: exit.interrupted }
+            }
         }
     }
 }

@@ -134,7 +134,9 @@ fn rebuild(cx: &Context) -> anyhow::Result<Vec<String>> {
     let name = if cx.host.arch == "aarch64" { "orbstack" } else { "orbstack-x86_64" };
     // OrbStack shows the Mac's files under the same paths.
     let flake = format!("{}#{name}", cx.workspace.root);
-    let words = ["orbctl", "run", "-m", ORB, "-u", "root", "nixos-rebuild", "switch", "--flake", &flake];
+    // What OrbStack itself has written in /etc/nixos belongs to the configuration as well.
+    let words =
+        ["orbctl", "run", "-m", ORB, "-u", "root", "nixos-rebuild", "switch", "--impure", "--flake", &flake];
     Ok(words.map(str::to_owned).to_vec())
 }
 
@@ -164,7 +166,7 @@ fn orbctl(cx: &mut Context, words: &[&str]) -> anyhow::Result<String> {
 }
 
 fn disk(cx: &mut Context) -> anyhow::Result<Report> {
-    let before = facts(cx);
+    let before = facts_with_nix(cx)?;
     if before.is_private() {
         bail!("our own Nix builds beside its store, or where TMPDIR says: set TMPDIR to a directory on disk");
     }

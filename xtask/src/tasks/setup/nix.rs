@@ -69,8 +69,13 @@ fn debian(cx: &mut Context) -> anyhow::Result<Report> {
             "would fetch Nix from Debian into your cache directory, without root",
         ));
     }
+    let suite = match cx.host.env("XTASK_PRIVATE_NIX") {
+        Some("off") => bail!("XTASK_PRIVATE_NIX=off forbids our own Nix: unset it, or take another one"),
+        Some("sid") => Suite::Sid,
+        _ => Suite::Trixie,
+    };
     let ui = &cx.ui;
-    let nix = private::ensure(&cx.host, Suite::Trixie, &mut |notice| match notice {
+    let nix = private::ensure(&cx.host, suite, &mut |notice| match notice {
         Notice::Status(text) => ui.status(&text),
         Notice::Warning(text) => ui.warning(&text),
     })?;

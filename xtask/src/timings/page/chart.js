@@ -42,7 +42,7 @@ function createChart({ canvas, scroller, spacer, data, onSelect, onHover }) {
   function resize() {
     const content = head() + rows() * ROW + 6;
     spacer.style.height = "0px";
-    const limit = paper ? Math.min(content, 430) : Math.min(content, Math.max(220, Math.min(innerHeight * 0.62, 640)));
+    const limit = paper ? Math.min(content, 940) : Math.min(content, Math.max(220, Math.min(innerHeight * 0.62, 640)));
     // A sheet of A4 is about so wide between its margins.
     width = paper ? 720 : scroller.clientWidth;
     height = Math.round(limit);
