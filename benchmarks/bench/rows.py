@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 from . import flash
@@ -130,10 +131,18 @@ def choosing(lab):
 def cache(lab):
     """cache push to S3, first and again, against nix copy; by benchmarks/cache"""
     argv = [str(lab.root / "benchmarks/cache"), str(lab.size(5000, 50))]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"benchmarks/cache: {done.stderr.strip()[-500:]}")
-    return {"table": [it for it in done.stdout.splitlines() if it.startswith("|")]}
+    # On a busy machine Nix 2.34 was seen to copy for ever: nobody shall wait for that, and no server stays behind.
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        try:
+            out, err = child.communicate(timeout=900)
+        except BaseException as error:
+            os.killpg(child.pid, signal.SIGTERM)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise OSError("benchmarks/cache took more than 15 minutes") from error
+            raise
+    if child.returncode:
+        raise OSError(f"benchmarks/cache: {err.strip()[-500:]}")
+    return {"table": [it for it in out.splitlines() if it.startswith("|")]}
 
 
 def compile_cold(lab):
