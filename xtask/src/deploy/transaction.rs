@@ -208,7 +208,7 @@ impl Transaction<'_> {
                 Ok(())
             }
             Trouble::Failed(why) => Err(why),
-            Trouble::Interrupted => Err("you stopped it".to_owned()),
+            Trouble::Interrupted => Err(trouble.to_string()),
         }
     }
 

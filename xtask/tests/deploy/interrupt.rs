@@ -130,13 +130,13 @@ fn once_it_is_armed() {
     device.on_activation("bench", "sleep 30");
     for when in [&is_armed_and_has(ARMED), runs_bench] {
         let begun = Begun::with(&device, deploy).until(when).all_get(Signal::SIGINT);
-        begun.ends_with(10, "rolled back: you stopped it\n");
+        begun.ends_with(10, "rolled back: interrupted\n");
         device.is_as_before();
     }
     // While it is looked at.
     device.on_activation("bench", ":");
     let begun = Begun::with(&device, deploy).until(&is_armed_and_has(ACTIVATED)).gets(Signal::SIGTERM);
-    begun.ends_with(10, "rolled back: you stopped it\n");
+    begun.ends_with(10, "rolled back: interrupted\n");
     device.is_as_before();
     // Too late: it is kept already.
     device.sh("printf '#!/bin/sh\\nsleep 3; exec /usr/bin/nix-env \"$@\"\\n' > /usr/local/bin/nix-env; chmod 755 /usr/local/bin/nix-env");
@@ -148,7 +148,7 @@ fn once_it_is_armed() {
     // It is the same on the way back.
     device.on_activation("factory", "sleep 30");
     let begun = Begun::with(&device, "rollback --yes").until("readlink /run/current-system | grep factory");
-    begun.all_get(Signal::SIGINT).ends_with(10, "rolled back: you stopped it\n");
+    begun.all_get(Signal::SIGINT).ends_with(10, "rolled back: interrupted\n");
     assert!(device.boots().contains("bench"));
     device.is_tidy();
 }
@@ -168,7 +168,7 @@ fn nobody_waits_for_the_end() {
     let begun = Begun::with(&device, "deploy --config bench --yes --confirm-timeout 60").until(runs_bench);
     let begun =
         begun.all_get(Signal::SIGINT).until("ls /run/elodin-deploy/*/reverting").all_get(Signal::SIGINT);
-    let run = begun.ends_with(12, "unknown: you stopped it; you did not wait for it\n");
+    let run = begun.ends_with(12, "unknown: interrupted; you did not wait for it\n");
     drop(run.says("check: ssh root@fde1:2240:a1ef::1 readlink -f /run/current-system"));
     has_gone_back(&device, 1);
 
@@ -189,7 +189,7 @@ fn nobody_waits_for_the_end() {
     device.nobody_is_left_here();
     let ours = device.sandbox.read("target/xtask/deploys.jsonl");
     let last = ours.lines().last().unwrap();
-    assert!(last.contains("\"result\":\"rolled back\"") && last.contains("you stopped it"), "{ours}");
+    assert!(last.contains("\"result\":\"rolled back\"") && last.contains("interrupted"), "{ours}");
 }
 
 /// So many deployments have been undone.
