@@ -20,6 +20,9 @@ use super::event::{self, Event};
 const TICK: Duration = Duration::from_millis(100);
 /// How long Nix may take to stop its builders before it is killed. It needs 0.2 s.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Until it is told again: Nix looks for a signal and then waits for something else, and one that comes between the two is
+/// lost on it.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// A command line with its directory and environment.
 #[derive(Debug)]
@@ -283,7 +286,8 @@ fn follow(
 ) -> Option<Stop> {
     let mut ticked = Instant::now();
     let mut heard = Instant::now();
-    let mut stopping: Option<(Instant, Stop)> = None;
+    let mut stopping: Option<(Instant, Stop, Signal)> = None;
+    let mut told = 1;
     loop {
         let line = lines.recv_timeout(TICK.saturating_sub(ticked.elapsed()));
         if let Ok(line) = &line {
@@ -298,20 +302,25 @@ fn follow(
             return stopping.map(|it| it.1);
         }
         let stalled = silence.is_some_and(|it| heard.elapsed() > it);
-        match (interrupt.signal(), stopping) {
-            (Some(signal), None) => {
+        let first = match interrupt.signal() {
+            Some(signal) => Some((Stop::Told, signal)),
+            None => stalled.then_some((Stop::Stalled, Signal::SIGTERM)),
+        };
+        match (stopping, first) {
+            (None, Some((stop, signal))) => {
                 signal_all(pids, signal);
                 drop(hold.take());
                 listen(&Event::Stopping);
-                stopping = Some((Instant::now(), Stop::Told));
+                stopping = Some((Instant::now(), stop, signal));
             }
-            (None, None) if stalled => {
-                signal_all(pids, Signal::SIGTERM);
-                listen(&Event::Stopping);
-                stopping = Some((Instant::now(), Stop::Stalled));
-            }
-            (_, Some((since, _))) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
+            (Some((since, ..)), _) if since.elapsed() > PATIENCE => signal_all(pids, Signal::SIGKILL),
             _ => {}
+        }
+        if let Some((since, _, signal)) = stopping
+            && since.elapsed() >= AGAIN * told
+        {
+            signal_all(pids, signal);
+            told += 1;
         }
     }
 }

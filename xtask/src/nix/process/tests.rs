@@ -127,3 +127,20 @@ fn a_name_is_looked_for_on_path() {
     assert_eq!(run(&command, &interrupt, &mut |_| ()).unwrap().code, Some(7));
     assert_eq!(ask(&command, PATIENCE).unwrap().code, Some(7));
 }
+
+/// As Nix does now and then.
+#[test]
+fn who_misses_a_signal_is_told_again() {
+    let script = "trap 'test -n \"$again\" && exit 7; again=yes' INT; while :; do sleep 0.05; done";
+    let args = ["-c".to_owned(), script.to_owned()];
+    let env = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
+    let command = Command { program: "/bin/sh".into(), args: &args, dir: "/".into(), env: &env, input: &[] };
+    let interrupt = Interrupt::default();
+    let signal = Arc::clone(&interrupt.now);
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        signal.store(Signal::SIGINT as usize, Ordering::Relaxed);
+    });
+    let exit = run(&command, &interrupt, &mut |_| ()).unwrap();
+    assert_eq!((exit.code, exit.interrupted), (Some(7), true));
+}
