@@ -1,4 +1,4 @@
-//! Tries a builder step by step, as the user who connects. `builder`, `doctor` and `setup builder` read it.
+//! Tries a builder step by step, as the user who connects. `builder`, `doctor`, `setup builder` and `build-aleph` read it.
 
 use std::time::{Duration, Instant};
 

@@ -20,8 +20,7 @@ use super::event::{self, Event};
 const TICK: Duration = Duration::from_millis(100);
 /// How long Nix may take to stop its builders before it is killed. It needs 0.2 s.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Until it is told again: Nix looks for a signal and then waits for something else, and one that comes between the two is
-/// lost on it.
+/// Until it is told again: Nix 2.34 was seen not to hear the first signal.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// A command line with its directory and environment.

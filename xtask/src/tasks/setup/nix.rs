@@ -203,7 +203,11 @@ fn fetch(cx: &mut Context, file: &Utf8Path, download: &[String], wanted: &str) -
     let curl = Tool::on_path(cx, "curl").context("there is no `curl` on PATH: install it")?;
     let done = curl.run(cx, download)?;
     if !done.exit.success() {
-        bail!("cannot download the installer: {}", done.why());
+        bail!(
+            "cannot download the installer: {}\n  look at the network and try again, or take a Nix that needs no installer: \
+             `cargo xtask setup nix --from private`",
+            done.why()
+        );
     }
     let got = sha256(file)?;
     if got != wanted {
