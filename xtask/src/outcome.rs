@@ -16,6 +16,7 @@ use crate::report::{Hint, Report, Table, bytes, seconds};
 use crate::rules::diagnosis::{self, Finding};
 use crate::selection::Selected;
 use crate::sizes::Sizes;
+use crate::trouble::silence;
 
 /// The state of a package after a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Outcome {
         }
         let went_well = call.as_ref().is_some_and(|it| it.exit.success());
         let complained = call.is_some() && !went_well;
-        let silence = call.as_ref().and_then(Call::silence);
+        let silent = call.as_ref().and_then(|it| silence(&it.exit, &it.monitor));
         let mut monitor = call.map(|it| it.monitor).unwrap_or_default();
         let mut findings = diagnosis::findings(&monitor);
         let unsound = selected.iter().filter_map(|it| it.package.as_ref().err());
@@ -102,7 +103,7 @@ impl Outcome {
         let missing = products.iter().filter(|it| went_well && it.status == Status::NotBuilt);
         let missing = missing
             .map(|it| format!("Nix says that `{}` is built, but its files are not there", it.selected.name));
-        let errors = monitor.errors.drain(..).chain(silence).chain(missing).collect();
+        let errors = monitor.errors.drain(..).chain(silent).chain(missing).collect();
         Ok(Outcome { products, failures: monitor.failures, errors, findings, interrupted, complained })
     }
 

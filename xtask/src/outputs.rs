@@ -17,6 +17,7 @@ use crate::inventory;
 use crate::monitor::Monitor;
 use crate::nix::process::{self, Command, Interrupt};
 use crate::plan::{CommandLine, Settings, Step, question};
+use crate::trouble::silence;
 
 /// One process is given at most so many: its command line has an end.
 const MOST: usize = 400;
@@ -311,11 +312,11 @@ impl Pool {
         match exit {
             Err(error) => Err(format!("{error:#}")),
             Ok(exit) if exit.success() => Ok(exit.stdout),
-            Ok(exit) if monitor.errors.is_empty() => Err(match exit.code {
-                Some(code) => format!("nix ended with exit code {code} and said nothing"),
-                None => "nix was killed".to_owned(),
-            }),
-            Ok(_) => Err(monitor.errors.join("\n")),
+            Ok(exit) => {
+                let failed = monitor.failures.iter().map(|it| it.said.clone());
+                let told = failed.chain(monitor.errors.iter().cloned()).chain(silence(&exit, &monitor));
+                Err(told.collect::<Vec<_>>().join("\n"))
+            }
         }
     }
 }

@@ -3,7 +3,12 @@
 use std::fmt;
 
 use crate::context::{Call, Context};
+use crate::monitor::Monitor;
+use crate::nix::process::Exit;
 use crate::rules::diagnosis::{Finding, findings};
+
+/// How the collector of an evaluator says that it has no room left.
+const OUT_OF_MEMORY: &str = "GC Warning: Out of Memory!";
 
 /// An error that can be explained. What to do about it is looked up when it is told, not before: many an error is
 /// expected by who asked.
@@ -46,19 +51,26 @@ impl Call {
         }
         let mut parts: Vec<String> = self.monitor.failures.iter().map(|it| cx.describe(it)).collect();
         parts.extend(self.monitor.errors.iter().cloned());
-        parts.extend(self.silence());
+        parts.extend(silence(&self.exit, &self.monitor));
         Trouble { text: parts.join("\n"), findings: findings(&self.monitor) }
     }
+}
 
-    /// How Nix failed, where it did not say why.
-    #[must_use]
-    pub fn silence(&self) -> Option<String> {
-        let told = !self.monitor.failures.is_empty() || !self.monitor.errors.is_empty();
-        match self.exit.code {
-            _ if told || self.exit.interrupted => None,
-            Some(0) => None,
-            Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
-            None => Some("nix was killed".to_owned()),
+/// How Nix failed, where it did not say why.
+#[must_use]
+pub fn silence(exit: &Exit, monitor: &Monitor) -> Option<String> {
+    let told = !monitor.failures.is_empty() || !monitor.errors.is_empty();
+    match exit.code {
+        _ if told || exit.interrupted => None,
+        Some(0) => None,
+        // Its collector could not even set up what an error needs.
+        _ if monitor.said.iter().any(|it| it.text.contains(OUT_OF_MEMORY)) => {
+            Some("out of memory".to_owned())
         }
+        Some(code) => Some(format!("nix ended with exit code {code} and said nothing")),
+        None => Some(match exit.signal {
+            Some(signal) => format!("nix was killed by {signal}"),
+            None => "nix was killed".to_owned(),
+        }),
     }
 }

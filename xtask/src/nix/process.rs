@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -40,6 +41,8 @@ pub struct Exit {
     pub stdout: String,
     /// `None` when a signal ended it.
     pub code: Option<i32>,
+    /// The signal that ended it, ours or another's.
+    pub signal: Option<Signal>,
     /// We were told to stop by SIGINT, SIGTERM or SIGHUP, and stopped the child.
     pub interrupted: bool,
     /// It was silent for too long, and stopped for that.
@@ -168,6 +171,7 @@ fn attend(
     Ok(Exit {
         stdout: String::from_utf8_lossy(&output.stderr).into_owned(),
         code: output.status.code(),
+        signal: output.status.signal().and_then(|it| Signal::try_from(it).ok()),
         interrupted: stop == Some(Stop::Told) || interrupt.signal().is_some(),
         stalled: stop == Some(Stop::Stalled),
     })

@@ -107,11 +107,20 @@ fn a_nix_that_is_killed() {
         exit 1
         --- stdout
         --- stderr
-        error: nix was killed
+        error: nix was killed by SIGKILL
         name     path  size  time  status
         default  -     -     -     not built
     "#]]
     .assert_eq(&sandbox.run("build").bad().text());
+}
+
+/// Now and then the collector dies of the lack of memory before Nix can say so.
+#[test]
+fn a_nix_whose_collector_gives_up() {
+    let script = "echo 'GC Warning: Out of Memory! Heap size: 199 MiB. Returning NULL!' >&2
+        echo 'Insufficient space for initial table allocation' >&2; kill -ABRT $$";
+    let sandbox = Sandbox::new().scripted(script);
+    sandbox.run("build").bad().says("error: out of memory\n").says("Insufficient space");
 }
 
 #[test]
