@@ -8,11 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use xshell::cmd;
 
 use crate::context::Context;
 use crate::nix::event::Event;
@@ -40,7 +39,7 @@ impl Companion {
     ///
     /// # Errors
     /// When it does not compile, or is nowhere to be found.
-    pub fn ready(cx: &Context, name: &'static str) -> anyhow::Result<Companion> {
+    pub fn ready(cx: &mut Context, name: &'static str) -> anyhow::Result<Companion> {
         let manifest = Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         if !manifest.exists() {
             let program = cx.host.beside(name)?;
@@ -49,14 +48,7 @@ impl Companion {
         if cx.host.beside(name).is_err() {
             cx.ui.status(&format!("compiling {name}, for the first time; it takes up to a minute"));
         }
-        let cargo = cx.host.env("CARGO").unwrap_or("cargo");
-        let _here = cx.sh.push_dir(env!("CARGO_MANIFEST_DIR"));
-        let sh = &cx.sh;
-        // Cargo itself says on stderr what it compiles, and why it cannot.
-        let build =
-            cmd!(sh, "{cargo} build --locked --package {name} --message-format=json-render-diagnostics");
-        let build = if cx.ui.style().verbose { build } else { build.arg("--quiet") };
-        let told = build.quiet().read().with_context(|| format!("cannot compile {name}"))?;
+        let told = compile(cx, name)?;
         let programs = told.lines().filter_map(|it| serde_json::from_str::<Artifact>(it).ok());
         let program = programs.filter_map(|it| it.executable).next_back();
         Ok(Companion { name, program: program.with_context(|| format!("cargo made no program of {name}"))? })
@@ -129,6 +121,33 @@ impl Companion {
         });
         cx.ui.clear();
         exit.with_context(|| format!("cannot run {}", self.name))
+    }
+}
+
+/// What cargo prints of what it has made. Meanwhile it says how far it is; errors of the compiler are shown.
+fn compile(cx: &mut Context, name: &str) -> anyhow::Result<String> {
+    let program = Utf8PathBuf::from(cx.host.env("CARGO").unwrap_or("cargo"));
+    let args = ["build", "--locked", "--package", name, "--message-format=json-render-diagnostics"];
+    let args = args.map(str::to_owned);
+    let (env, interrupt, verbose) = (cx.host.env.clone(), cx.interrupt.clone(), cx.ui.style().verbose);
+    let dir = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+    let command = Command { program: &program, args: &args, dir, env: &env, input: &[] };
+    cx.ui.command(&CommandLine(program.as_str(), &args));
+    let exit = process::run(&command, &interrupt, &mut |event| {
+        let Event::Plain(line) = event else { return };
+        match line.trim_start().split_once(' ') {
+            Some(("Compiling", what)) => cx.ui.progress(&format!("compiling {what}")),
+            Some(("Blocking", _)) => cx.ui.status("waiting for another cargo, which compiles here"),
+            Some(("Finished" | "Downloading" | "Downloaded" | "Updating", _)) if !verbose => {}
+            _ => cx.ui.status(line),
+        }
+    });
+    cx.ui.clear();
+    let exit = exit.with_context(|| format!("cannot compile {name}"))?;
+    match exit.code {
+        Some(0) => Ok(exit.stdout),
+        _ if exit.interrupted => bail!("interrupted"),
+        _ => bail!("cannot compile {name} (see above)"),
     }
 }
 

@@ -25,6 +25,9 @@ use crate::ui::{Ui, name_of};
 use crate::watch::{PastBuilds, Watch};
 use crate::workspace::{ConfigVerdict, Scope, Workspace, config_differences};
 
+/// What somebody without a terminal can do.
+const SAY_YES: &str = "say `--yes`";
+
 /// The flags that every task understands.
 #[derive(Debug, Clone, Default)]
 pub struct Globals {
@@ -304,8 +307,16 @@ impl Context {
         if self.globals.yes {
             return Ok(true);
         }
-        let answer = self.ui.ask(&format!("{question} [y/N]"), "say `--yes`", &self.interrupt)?;
+        let answer = self.ui.ask(&format!("{question} [y/N]"), SAY_YES, &self.interrupt)?;
         Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
+    }
+
+    /// Before the work that leads to [`Context::confirm`].
+    ///
+    /// # Errors
+    /// When nobody could be asked.
+    pub fn expect_consent(&self, question: &str) -> anyhow::Result<()> {
+        if self.globals.yes { Ok(()) } else { self.ui.expect_answer(question, SAY_YES) }
     }
 
     /// Tells a result in the middle of a task, and whether it is good.

@@ -190,15 +190,24 @@ impl Ui {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
+    /// For a question that comes after long work.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn expect_answer(&self, question: &str, instead: &str) -> anyhow::Result<()> {
+        if !self.can_ask() {
+            bail!("{question} Nobody can be asked without a terminal; {instead}");
+        }
+        Ok(())
+    }
+
     /// Asks for a line. `instead` is what to type where nobody can be asked.
     ///
     /// # Errors
     /// When there is no terminal, the user ends the input, or wants us to stop.
     pub fn ask(&mut self, question: &str, instead: &str, interrupt: &Interrupt) -> anyhow::Result<String> {
         self.clear();
-        if !self.can_ask() {
-            bail!("{question} Nobody can be asked without a terminal; {instead}");
-        }
+        self.expect_answer(question, instead)?;
         drop(write!(std::io::stderr(), "{question} "));
         let (sender, line) = channel();
         // Ctrl-C does not end a read: it is left to wait, and ends with the process.

@@ -170,11 +170,13 @@ impl Transaction<'_> {
         }
         match seen.phase {
             Some(Phase::Armed) => Ok(()),
-            Some(Phase::Reverting) => {
-                Err(format!("it was not confirmed within {}", seconds(self.job.timeout)))
-            }
+            Some(Phase::Reverting) => Err(self.too_late()),
             _ => Err("the device has lost this deployment".to_owned()),
         }
+    }
+
+    fn too_late(&self) -> Why {
+        format!("it was not confirmed within {}", seconds(self.job.timeout))
     }
 
     /// For those who watch.
@@ -291,6 +293,8 @@ impl Transaction<'_> {
                 seen.profile,
                 self.what_to_check()
             )),
+            // Its timer may have been quicker than our word to keep it.
+            _ if why.is_none() && seen.phase == Some(Phase::Reverting) => Some(self.too_late()),
             _ => why.or_else(|| Some("the device could not keep it (see above)".to_owned())),
         };
         let (runs, profile) = (Some(seen.current.clone()), Some(seen.profile.clone()));

@@ -59,9 +59,8 @@ impl Verdict {
         Verdict { end: End::Failed, why: Some(why), runs, profile: None, generation: None }
     }
 
-    /// The words for people; `target` is the device.
-    #[must_use]
-    pub fn text(&self, target: &str) -> String {
+    /// The words for people; `done` is what was to be done with the device `target`.
+    fn text(&self, target: &str, done: &str) -> String {
         let runs = match &self.runs {
             Some(path) => format!("{target} runs {path}"),
             None => format!("{target} runs what it ran before"),
@@ -72,11 +71,11 @@ impl Verdict {
             End::Deployed if self.runs != self.profile => {
                 let boots = self.profile.as_deref().unwrap_or_default();
                 format!(
-                    "deployed: {target} will boot {boots}{generation}; until then it runs {}",
+                    "{done}: {target} will boot {boots}{generation}; until then it runs {}",
                     self.runs.as_deref().unwrap_or_default()
                 )
             }
-            End::Deployed => format!("deployed: {runs}{generation}"),
+            End::Deployed => format!("{done}: {runs}{generation}"),
             End::RolledBack => format!("rolled back: {why}\n{runs}, as before"),
             End::Failed => format!("nothing was changed: {why}\n{runs}"),
             End::Unknown => format!("unknown: {why}"),
@@ -87,6 +86,7 @@ impl Verdict {
     #[must_use]
     pub fn report(&self, target: &str, facts: Value) -> Report {
         let ok = self.end == End::Deployed;
+        let done = if facts["rollback"] == true { "went back" } else { "deployed" };
         let mut json = json!({
             "version": 1,
             "ok": ok,
@@ -104,7 +104,7 @@ impl Verdict {
         Report {
             ok,
             code: Some(self.end.code()),
-            notes: vec![self.text(target)],
+            notes: vec![self.text(target, done)],
             lines: self.runs.iter().filter(|_| ok).cloned().collect(),
             json,
             ..Report::default()

@@ -80,6 +80,13 @@ impl Deploy {
         let (facts, ssh) = (&session.facts, &session.ssh);
         let trust = self.trust(cx)?;
         let toplevel = Toplevel::find(cx, self.config.as_deref(), &self.nix_options)?;
+        let (config, target) = (&toplevel.config, &ssh.target);
+        let question = if self.boot {
+            format!("Make {config} what {target} boots next?")
+        } else {
+            format!("Deploy {config} to {target}?")
+        };
+        cx.expect_consent(&question)?;
         let new = toplevel.build(cx)?;
         fits(cx, &new, facts)?;
         let mut more = told(cx, &toplevel);
@@ -93,12 +100,6 @@ impl Deploy {
         more["copied"] = json!({"paths": difference.missing.len(), "bytes": difference.size()});
         cx.ui.status(&from_to(&facts.current, new.as_str()));
         difference.lines().iter().for_each(|it| cx.ui.status(&format!("  {it}")));
-        let (config, target) = (&toplevel.config, &ssh.target);
-        let question = if self.boot {
-            format!("Make {config} what {target} boots next?")
-        } else {
-            format!("Deploy {config} to {target}?")
-        };
         if !cx.confirm(&question)? {
             bail!("you said no");
         }

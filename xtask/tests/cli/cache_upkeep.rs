@@ -1,8 +1,10 @@
 //! `cache status`, `verify`, `repair` and `prune`, on a cache that real Nix has made the paths for.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8PathBuf;
+use expect_test::expect;
 
 use crate::support::Sandbox;
 use crate::support::cache::Bucket;
@@ -148,4 +150,30 @@ fn the_same_on_s3() {
     let sandbox = sandbox.packages(&[("default", "echo other > $out")]);
     sandbox.run("cache prune --keep-days 1 --delete --yes").good().says("deleted 2 paths and 2 archives");
     sandbox.run("cache verify").good().says("0 paths, all good");
+}
+
+/// Cargo's own words are shown where they tell something.
+#[test]
+fn a_companion_that_does_not_compile() {
+    let sandbox = Sandbox::new().rust();
+    let cargo = sandbox.temp().join("cargo");
+    let script = "#!/bin/sh
+        echo '    Blocking waiting for file lock on build directory' >&2
+        echo '   Compiling xtask-cache v0.1.0' >&2
+        echo 'error[E0425]: cannot find it' >&2
+        exit 101";
+    fs::write(&cargo, script).unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let sandbox = sandbox.env("CARGO", cargo.as_str());
+    let manifest = "[cache]\npush = \"file:///nowhere\"\nupstream = []\n";
+    let run = sandbox.file("xtask.toml", manifest).run("cache verify").bad();
+    expect![[r#"
+        exit 1
+        --- stdout
+        --- stderr
+        waiting for another cargo, which compiles here
+        error[E0425]: cannot find it
+        error: cannot compile xtask-cache (see above)
+    "#]]
+    .assert_eq(&run.text());
 }

@@ -48,6 +48,19 @@ fn a_key_is_asked_about_and_never_taken_for_granted() {
     device.run("rollback --list").good();
 }
 
+/// It is said before the system is built, which takes long.
+#[test]
+fn without_a_terminal_nobody_can_consent() {
+    if lacking() {
+        return;
+    }
+    let device = Device::start(Kind::Bare).known();
+    let run =
+        refused(&device, device.run("deploy --config bench"), "Deploy bench to root@fde1:2240:a1ef::1?");
+    let said = run.says("Nobody can be asked without a terminal; say `--yes`").stderr;
+    assert!(!said.contains("build "), "{said}");
+}
+
 #[test]
 fn who_may_deploy() {
     if lacking() {

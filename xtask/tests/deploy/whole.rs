@@ -27,7 +27,7 @@ fn there_and_back() {
 
         let list = device.run("rollback --list --json").good().json();
         assert_eq!(list["generations"][1]["runs"], true);
-        device.run("rollback --yes").good();
+        device.run("rollback --yes").good().says("went back: root@fde1:2240:a1ef::1 runs ");
         device.is_as_before();
         assert_eq!(device.sh("readlink /nix/var/nix/profiles/system"), "system-1-link");
         device.run("rollback --to 2 --yes").good();
