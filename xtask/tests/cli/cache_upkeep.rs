@@ -152,7 +152,7 @@ fn the_same_on_s3() {
     sandbox.run("cache verify").good().says("0 paths, all good");
 }
 
-/// Cargo's own words are shown where they tell something.
+/// Cargo's own words are shown where they tell something: that it waits for another cargo it says of every moment.
 #[test]
 fn a_companion_that_does_not_compile() {
     let sandbox = Sandbox::new().rust();
@@ -171,7 +171,6 @@ fn a_companion_that_does_not_compile() {
         exit 1
         --- stdout
         --- stderr
-        waiting for another cargo, which compiles here
         error[E0425]: cannot find it
         error: cannot compile xtask-cache (see above)
     "#]]

@@ -44,9 +44,9 @@ fn bash() {
     terminal.line("clear");
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--out", "orbit --out-link");
-    terminal.key("C-c");
+    terminal.key("C-u");
     tab(&terminal, "cargo dev --re", "cargo dev --refresh");
-    terminal.key("C-c");
+    terminal.key("C-u");
     // A file, where the verb wants one.
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
 }
@@ -63,7 +63,7 @@ fn zsh() {
     terminal.line("clear");
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--keep", "orbit --keep-going");
-    terminal.key("C-c");
+    terminal.key("C-u");
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
 }
 
@@ -90,7 +90,8 @@ fn fish() {
     assert_eq!(complete("cargo xtask fmt flak").trim_end(), "flake.nix");
 }
 
-/// Types, presses Tab, and waits for what is to be seen then.
+/// Types, presses Tab, and waits for what is to be seen then. Who clears the line afterwards does it by `C-u`: a
+/// signal may come later than what is typed behind it.
 #[track_caller]
 fn tab(terminal: &Terminal, typed: &str, want: &str) {
     terminal.text(typed);
