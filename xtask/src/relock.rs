@@ -256,6 +256,9 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
 pub(crate) fn known_inputs(states: &[State], flakes: &[usize], names: &[String]) -> anyhow::Result<()> {
     let known: BTreeSet<&str> = flakes.iter().flat_map(|it| states[*it].inputs()).collect();
     let Some(name) = names.iter().find(|it| !known.contains(it.as_str())) else { return Ok(()) };
+    if known.is_empty() {
+        bail!("no flake has the input `{name}`, nor any other");
+    }
     let near = did_you_mean(&nearest(name, known.iter().copied()));
     let all = known.iter().copied().collect::<Vec<_>>().join(", ");
     bail!("no flake has the input `{name}`{near} (inputs: {all})");

@@ -61,6 +61,7 @@ fn the_jobs_that_there_are() {
     .assert_eq(&sandbox.run("ci list").good().text());
     let json = sandbox.run("ci list --json").good().json();
     assert_eq!(json["jobs"][2]["secrets"][0], "CACHE_KEY");
+    assert!(["env", "runner", "queue"].iter().all(|it| json["jobs"][0].get(it).is_some()), "{json}");
     // A workspace without a table has one job.
     expect![[r#"
         cargo xtask check
