@@ -56,16 +56,21 @@ pub(super) fn run(
         };
         results.push(result);
     }
-    if let Some(file) = junit {
-        write_atomic(&cx.dir.join(file), junit::xml(&results).as_bytes())?;
-    }
-    summary(cx, service, &results)?;
-    Ok(Report {
+    let file = junit.map(|it| write_atomic(&cx.dir.join(it), junit::xml(&results).as_bytes()));
+    let untold = [file.and_then(Result::err), summary(cx, service, &results).err()];
+    let mut res = Report {
         ok: results.iter().all(JobResult::is_good),
         table: result::table(&results),
         json: result::json(&results),
         ..Report::default()
-    })
+    };
+    // What the jobs came to is told all the same.
+    for error in untold.into_iter().flatten() {
+        res.notes.push(format!("{} {error:#}", cx.ui.paint("31;1", "error:")));
+        res.ok = false;
+        res.json["ok"] = false.into();
+    }
+    Ok(res)
 }
 
 /// The jobs of these names; without names those that are for every machine like this.
