@@ -199,11 +199,12 @@ impl Facts {
 
     /// The same as `cargo xtask builder explain` tries, but without much patience.
     fn probe(&self, machine: &Machine) -> Result<Probe, String> {
+        let patience = probe::patience(&self.host);
         let client = Client {
             host: &self.host,
             nix: self.nix.as_ref().ok(),
             state: self.workspace.root.join("target/xtask"),
-            patience: if self.patient { probe::DEEP } else { probe::PATIENCE },
+            patience: if self.patient { probe::DEEP.max(patience) } else { patience },
         };
         Probe::of(&client, machine).map_err(|it| format!("{it:#}"))
     }

@@ -60,7 +60,12 @@ fn services(text: &str) -> Result<Services, String> {
 
 impl New {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let dir = cx.dir.join(&self.dir);
+        // Without a slash at its end, and behind links: it is replaced as a whole.
+        let dir: Utf8PathBuf = cx.dir.join(&self.dir).components().collect();
+        let dir = dir.canonicalize_utf8().unwrap_or(dir);
+        if dir == cx.host.cwd {
+            bail!("that is where you are: name a new directory");
+        }
         let title = dir.file_name().context("the new directory needs a name")?.to_owned();
         refuse_what_is_there(&dir)?;
         if cx.host.which("git").is_none() {

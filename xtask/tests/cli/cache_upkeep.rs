@@ -1,7 +1,6 @@
 //! `cache status`, `verify`, `repair` and `prune`, on a cache that real Nix has made the paths for.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8PathBuf;
 use expect_test::expect;
@@ -58,8 +57,7 @@ fn what_is_served_and_what_is_not() {
         ("served".into(), "served".into(), "missing".into())
     );
     // A cache that is not there is no cache without paths.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let run = sandbox.run(&format!("cache status new --cache http://127.0.0.1:{port}")).bad();
+    let run = sandbox.run("cache status new --cache http://127.0.0.1:1").bad();
     assert!(run.stderr.contains("does not answer") && run.stderr.contains("unknown"), "{}", run.text());
     sandbox.run("cache status nwe").bad().says("did you mean `new`?");
     drop(cache);
@@ -83,6 +81,36 @@ fn what_is_damaged_is_found_and_repaired() {
     assert_eq!(planned.stdout.lines().count(), 2, "{}", planned.text());
     sandbox.run("cache repair --deep").good().says("pushed 2 paths").says("all good");
     sandbox.run("cache verify --deep").good();
+}
+
+/// What is wrong is better than what is gone: it goes only when something right takes its place.
+#[test]
+fn a_repair_that_cannot_push_deletes_nothing() {
+    let (sandbox, cache) = pushed();
+    let narinfos = || -> Vec<String> {
+        let files = cache.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path());
+        files
+            .filter(|it| it.extension() == Some("narinfo"))
+            .map(|it| fs::read_to_string(it).unwrap())
+            .collect()
+    };
+    let before = narinfos();
+    fs::remove_file(&archives(&cache)[0]).unwrap();
+    let sandbox = sandbox.env("XTASK_CACHE_KEY_FILE", "/no/key");
+    sandbox.run("cache repair").bad().says("cannot read the signing key `/no/key`");
+    assert_eq!(narinfos(), before);
+    sandbox.file("xtask.toml", "").run("cache repair").bad().says("or say `--cache URL`");
+}
+
+/// Half a narinfo, as after a power cut: its name alone says whose it is.
+#[test]
+fn a_narinfo_that_cannot_be_read_is_written_anew() {
+    let (sandbox, cache) = pushed();
+    let files = cache.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path());
+    let narinfos = files.filter(|it| it.extension() == Some("narinfo"));
+    narinfos.for_each(|it| fs::write(it, "StorePath: /nix/sto").unwrap());
+    sandbox.run("cache verify").bad().says(".narinfo: `/nix/sto` is no path of /nix/store\n");
+    sandbox.run("cache repair").good().says("pushed 2 paths").says("all good");
 }
 
 #[test]
@@ -156,14 +184,12 @@ fn the_same_on_s3() {
 #[test]
 fn a_companion_that_does_not_compile() {
     let sandbox = Sandbox::new().rust();
-    let cargo = sandbox.temp().join("cargo");
     let script = "#!/bin/sh
         echo '    Blocking waiting for file lock on build directory' >&2
         echo '   Compiling xtask-cache v0.1.0' >&2
         echo 'error[E0425]: cannot find it' >&2
         exit 101";
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let cargo = sandbox.program("cargo", script);
     let sandbox = sandbox.env("CARGO", cargo.as_str());
     let manifest = "[cache]\npush = \"file:///nowhere\"\nupstream = []\n";
     let run = sandbox.file("xtask.toml", manifest).run("cache verify").bad();

@@ -200,7 +200,7 @@ fn what_cargo_finds_is_told_at_its_line() {
 fn a_run_that_is_stopped_tells_what_was_done() {
     let table = "[[ci.job]]\nname = \"one\"\nrun = [\"check --static\"]\nlocal = true\n[[ci.job]]\nname = \"two\"\nrun = [\"build slow --no-link\"]\nlocal = true\n[[ci.job]]\nname = \"three\"\nrun = [\"check --static\"]\nlocal = true\n";
     let sandbox = Sandbox::new()
-        .packages(&[("slow", "n=0; while [ $n -lt 900000000 ]; do n=$((n+1)); done; echo > $out")])
+        .packages(&[("slow", "exec 3<> <(:); read -t 900 -u 3 x; echo > $out")])
         .file("xtask.toml", table);
     let log = sandbox.temp().join("log");
     let mut child = sandbox

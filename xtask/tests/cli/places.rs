@@ -149,14 +149,13 @@ fn a_flake_in_a_directory_of_the_workspace_only() {
 fn an_evaluation_is_interrupted() {
     let sandbox = Sandbox::new()
         .file("flake.nix", "{outputs = _: {};}")
-        .nix_script("touch $temp/started; exec sleep 60");
+        .nix_script("touch $temp/started; exec sleep 900");
     let child = sandbox.start(&["build"]);
     let file = sandbox.temp().join("started");
     wait_for("the script", || file.exists().then_some(()));
-    let since = std::time::Instant::now();
+    // Long before the script would end.
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
     let run = sandbox.told(child.wait_with_output().unwrap()).bad();
-    assert!(since.elapsed().as_secs() < 5);
     expect![[r#"
         error: cannot evaluate the packages of `.`: interrupted
     "#]]
