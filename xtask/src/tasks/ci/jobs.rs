@@ -30,22 +30,17 @@ pub(super) fn check(cx: &Context, verbs: Verbs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn run(
-    cx: &mut Context,
-    verbs: Verbs,
-    names: &[String],
-    junit: Option<&Utf8Path>,
-) -> anyhow::Result<Report> {
+pub(super) fn run(cx: &mut Context, verbs: Verbs, names: &[String], junit: Option<&Utf8Path>) -> Report {
     let jobs = match chosen(cx, names) {
         Ok(jobs) => jobs,
         Err(error) => {
             cx.ui.fail(&error);
-            return Ok(Report { code: Some(2), ..Report::default() });
+            return Report { code: Some(2), ..Report::default() };
         }
     };
     if cx.globals.dry_run {
         let lines = jobs.iter().flat_map(list::lines).collect();
-        return Ok(Report { lines, ..Report::done() });
+        return Report { lines, ..Report::done() };
     }
     let service = Service::of(&cx.host);
     let mut results: Vec<JobResult> = Vec::new();
@@ -70,7 +65,7 @@ pub(super) fn run(
         res.ok = false;
         res.json["ok"] = false.into();
     }
-    Ok(res)
+    res
 }
 
 /// The jobs of these names; without names those that are for every machine like this.
