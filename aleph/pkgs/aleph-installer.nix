@@ -2,7 +2,6 @@
   coreutils,
   dosfstools,
   e2fsprogs,
-  findutils,
   lib,
   nixos-install-tools,
   parted,
@@ -12,7 +11,7 @@
 }:
 writeShellApplication {
   name = "aleph-installer";
-  runtimeInputs = [coreutils dosfstools e2fsprogs findutils nixos-install-tools parted systemd util-linux];
+  runtimeInputs = [coreutils dosfstools e2fsprogs nixos-install-tools parted systemd util-linux];
   text = builtins.readFile ./scripts/aleph-installer.sh;
   meta = {
     description = "Install the system that this stick carries on the board's disk";

@@ -15,9 +15,10 @@ fi
 # It may be a link, such as /dev/disk/by-id/....
 disk=$(readlink -f "$disk")
 # The system that runs must not be on the disk, through whatever layers; nor anything else that is in use.
-used=$(lsblk --noheadings --output MOUNTPOINTS "$disk" | xargs)
+used=$(lsblk --noheadings --output MOUNTPOINTS "$disk" | tr -s '[:space:]' ' ')
+used=${used# }
 if [ -n "$used" ]; then
-  printf 'aleph-installer: %s is in use (%s); start from the stick\n' "$disk" "$used" >&2
+  printf 'aleph-installer: %s is in use (%s); start from the stick\n' "$disk" "${used% }" >&2
   exit 1
 fi
 
