@@ -9,7 +9,7 @@
 mod machine;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use xtask::host::Host;
@@ -41,7 +41,7 @@ fn child() {
 }
 
 #[test]
-fn it_is_made_builds_in_the_sandbox_and_is_found_again_in_no_time() {
+fn it_is_made_builds_in_the_sandbox_and_is_found_again_without_starting_anything() {
     if !has(&APT, false) {
         return;
     }
@@ -50,11 +50,9 @@ fn it_is_made_builds_in_the_sandbox_and_is_found_again_in_no_time() {
     print!("{}", machine.said);
     assert_eq!(build(&machine, &nix), "inside\n");
     machine.said.clear();
-    let start = Instant::now();
+    // Where there are no programs.
+    let mut machine = machine.env("PATH", "/nonexistent");
     assert_eq!(machine.discover().unwrap(), nix);
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(20), "{took:?}");
-    println!("found again in {took:?}");
     assert_eq!(machine.said, "");
 }
 
@@ -305,7 +303,9 @@ fn an_unprivileged_user_gets_it_too_and_is_told_what_is_missing_without_namespac
     let machine = Machine::at(&cache, Some(dir));
     // The checkout may be where only root can read.
     let program = cache.join("test");
-    std::fs::copy(this_program(), &program).unwrap();
+    // By another process: a child of another test would inherit the open file, which then cannot be run.
+    let (sh, this) = (xshell::Shell::new().unwrap(), this_program());
+    xshell::cmd!(sh, "cp {this} {program}").quiet().run().unwrap();
     let nobody = 65534;
     for it in [cache.clone(), cache.join("apt.conf"), program.clone()] {
         std::os::unix::fs::chown(it, Some(nobody), Some(nobody)).unwrap();

@@ -174,7 +174,6 @@ fn large_runs() {
     assert!(size < 1_000_000, "{size} bytes");
     let Some((mut browser, _, time)) = opened(&runs::run(4000), "5000") else { return };
     eprintln!("5,000 derivations: {time:?} until the first picture");
-    assert!(time < Duration::from_secs(20), "{time:?}");
     let frames = browser.eval(
         "(async () => { const since = performance.now(); let n = 0; \
          while (n < 20) { timings.chart.zoom(n % 2 ? 1.3 : 0.8); await new Promise(requestAnimationFrame); n += 1; } \

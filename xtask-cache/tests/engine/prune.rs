@@ -140,16 +140,14 @@ fn a_prune_in_the_middle_of_a_push() {
     for n in 40..140 {
         lab.path(n, &[n % 40], format!("new {n}").as_bytes());
     }
-    let before = lab.archives().len();
-    let faults = Arc::new(Faults { slow: AtomicU64::new(3), ..Faults::default() });
-    let slow = proxy::start(&lab.address, &faults);
-    let push = lab.command(&[], &lab.job(&lab.url_at(&slow))).spawn().unwrap();
-    while lab.archives().len() == before {
+    let faults = Arc::new(Faults { hold: true.into(), ..Faults::default() });
+    let link = proxy::start(&lab.address, &faults);
+    let push = lab.command(&[], &lab.job(&lab.url_at(&link))).spawn().unwrap();
+    while faults.held.load(Ordering::Relaxed) == 0 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    faults.slow.store(300, Ordering::Relaxed);
     lab.prune(&lab.address, &[], true).good();
-    faults.slow.store(0, Ordering::Relaxed);
+    faults.hold.store(false, Ordering::Relaxed);
     let pushed = Pushed::of(push.wait_with_output().unwrap()).good();
     assert!(pushed.talk.contains("have been deleted from the cache since we began"), "{}", pushed.talk);
     lab.complete();

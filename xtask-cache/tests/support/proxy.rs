@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What is wrong with the link.
@@ -23,6 +23,13 @@ pub(crate) struct Faults {
     pub(crate) sent: AtomicU64,
     /// Connections that were made.
     pub(crate) connections: AtomicUsize,
+    /// And those that are still there.
+    pub(crate) open: AtomicUsize,
+    /// Whoever writes to an address with this in it waits as long as that is set.
+    pub(crate) hold: AtomicBool,
+    pub(crate) hold_at: &'static str,
+    /// So many have waited.
+    pub(crate) held: AtomicUsize,
 }
 
 /// Listens for as long as the test runs.
@@ -33,8 +40,12 @@ pub(crate) fn start(server: &str, faults: &Arc<Faults>) -> String {
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (server, faults) = (server.clone(), Arc::clone(&faults));
+            faults.open.fetch_add(1, Ordering::Relaxed);
             // Clients that go away end their threads.
-            std::thread::spawn(move || client.and_then(|it| serve(it, &server, &faults)));
+            std::thread::spawn(move || {
+                drop(client.and_then(|it| serve(it, &server, &faults)));
+                faults.open.fetch_sub(1, Ordering::Relaxed);
+            });
         }
     });
     address
@@ -48,8 +59,9 @@ fn serve(mut client: TcpStream, server: &str, faults: &Faults) -> std::io::Resul
     let number = faults.connections.fetch_add(1, Ordering::Relaxed);
     client.set_nodelay(true)?;
     if (!faults.every_second || number.is_multiple_of(2)) && one_of(&faults.refuse) {
-        // All of a small request: a close with unread bytes would take the answer away.
-        client.set_read_timeout(Some(Duration::from_millis(50)))?;
+        // All of a small request: a close with unread bytes would take the answer away. Its beginning may take its time.
+        client.read_exact(&mut [0; 1])?;
+        client.set_read_timeout(Some(Duration::from_millis(200)))?;
         while client.read(&mut [0; 16_384]).is_ok_and(|it| it > 0) {}
         client.write_all(faults.with.as_bytes())?;
         return client.shutdown(Shutdown::Write);
@@ -67,6 +79,14 @@ fn serve(mut client: TcpStream, server: &str, faults: &Faults) -> std::io::Resul
         let size = client.read(&mut buffer)?;
         if size == 0 || size as u64 > left {
             break;
+        }
+        let line = buffer[..size].split(|it| *it == b'\r').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line);
+        if line.starts_with("PUT ") && line.contains(faults.hold_at) && faults.hold.load(Ordering::Relaxed) {
+            faults.held.fetch_add(1, Ordering::Relaxed);
+            while faults.hold.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
         left -= size as u64;
         faults.sent.fetch_add(size as u64, Ordering::Relaxed);

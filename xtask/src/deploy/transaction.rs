@@ -123,13 +123,14 @@ impl Transaction<'_> {
         let early = Duration::from_secs(10).min(self.job.timeout / 5);
         cx.ui.status("activated; looking at it over a new connection");
         let mut good: Option<Instant> = None;
+        let mut last = String::new();
         loop {
             self.time_left(cx, "looking at it");
             let health = match self.ssh.ask(cx, Line::New, &self.job.health(), PATIENCE) {
                 Ok(answer) => {
                     self.heard(cx);
                     let seen = Seen::of(&answer);
-                    self.ours(&seen)?;
+                    self.ours(&seen).map_err(|it| format!("{it}{last}"))?;
                     seen.health(self.job)
                 }
                 Err(trouble) => {
@@ -141,9 +142,10 @@ impl Transaction<'_> {
             match health {
                 Health::Bad(why) => return Err(why),
                 Health::Good if good.is_some_and(|it| it.elapsed() >= settled) => return Ok(()),
-                Health::Good => good = good.or(Some(Instant::now())),
+                Health::Good => (good, last) = (good.or(Some(Instant::now())), String::new()),
                 Health::Unsettled(why) if Instant::now() + early > self.deadline => return Err(why),
-                Health::Unsettled(_) => good = None,
+                // It may have gone back by itself before the next look.
+                Health::Unsettled(why) => (good, last) = (None, format!("; {why}")),
             }
             sleep(PAUSE);
         }

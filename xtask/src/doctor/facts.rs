@@ -199,11 +199,12 @@ impl Facts {
 
     /// The same as `cargo xtask builder explain` tries, but without much patience.
     fn probe(&self, machine: &Machine) -> Result<Probe, String> {
+        let patience = probe::patience(&self.host);
         let client = Client {
             host: &self.host,
             nix: self.nix.as_ref().ok(),
             state: self.workspace.root.join("target/xtask"),
-            patience: if self.patient { probe::DEEP } else { probe::PATIENCE },
+            patience: if self.patient { probe::DEEP.max(patience) } else { patience },
         };
         Probe::of(&client, machine).map_err(|it| format!("{it:#}"))
     }
@@ -238,6 +239,11 @@ impl Facts {
     #[must_use]
     pub fn is_mac(&self) -> bool {
         self.host.os == Os::MacOs
+    }
+
+    /// What makes room in the store.
+    pub(super) fn collect_garbage(&self) -> String {
+        self.nix.as_ref().map(Nix::collect_garbage).unwrap_or_default()
     }
 }
 

@@ -37,6 +37,8 @@ impl Machine {
             ("PATH", &path),
             ("XTASK_PRIVATE_NIX", "off"),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            // The real one may be busy.
+            ("XTASK_DOCTOR_PATIENCE", "60"),
         ] {
             host.env.insert(name.into(), value.into());
         }

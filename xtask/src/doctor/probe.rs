@@ -10,11 +10,17 @@ use crate::nix::process::{self, Answer, Command};
 use crate::nix::trust;
 
 /// Longer than this nobody waits for the page.
-pub(super) const PATIENCE: Duration = Duration::from_millis(1900);
+const PATIENCE: Duration = Duration::from_millis(1900);
 /// The same for curl, which wants to say itself what was slow.
 const CURL_SECONDS: &str = "1.8";
 /// So long `--deep` waits for a builder.
 pub(super) const DEEP: Duration = Duration::from_secs(20);
+
+/// How long one may take for an answer: on a machine that is slow, or busy, `XTASK_DOCTOR_PATIENCE` has the seconds.
+pub(super) fn patience(host: &Host) -> Duration {
+    let wanted = host.env("XTASK_DOCTOR_PATIENCE").and_then(|it| it.parse().ok());
+    wanted.map_or(PATIENCE, Duration::from_secs)
+}
 
 /// Runs a short command of the machine.
 ///
@@ -22,7 +28,7 @@ pub(super) const DEEP: Duration = Duration::from_secs(20);
 /// When it cannot be run, or does not answer in time.
 pub(super) fn ask(host: &Host, program: &Utf8Path, args: &[String]) -> Result<Answer, String> {
     let command = Command { program, args, dir: &host.cwd, env: &host.env, input: &[] };
-    process::ask(&command, PATIENCE).map_err(|it| format!("{it:#}"))
+    process::ask(&command, patience(host)).map_err(|it| format!("{it:#}"))
 }
 
 fn tool(host: &Host, name: &str, args: &[&str]) -> Result<Answer, String> {

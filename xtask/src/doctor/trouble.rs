@@ -126,13 +126,14 @@ fn no_daemon() {
 /// What does not answer is killed, and the page is there all the same.
 #[test]
 fn a_nix_that_hangs() {
-    let machine = Machine::linux();
+    let mut machine = Machine::linux();
+    machine.host.env.remove(std::ffi::OsStr::new("XTASK_DOCTOR_PATIENCE"));
     machine
-        .program("nix", "case \"$1\" in --version) echo 'nix (Nix) 2.26.3';; *) exec /bin/sleep 60;; esac");
+        .program("nix", "case \"$1\" in --version) echo 'nix (Nix) 2.26.3';; *) exec /bin/sleep 600;; esac");
     let since = std::time::Instant::now();
     let page = machine.page();
     assert!(page.contains("did not answer within 1.9 s"), "{page}");
-    assert!(since.elapsed().as_secs() < 30);
+    assert!(since.elapsed().as_secs() < 300, "it was waited for");
 }
 
 /// Does what `--fix` would, and says what that was.

@@ -195,8 +195,9 @@ fn remove(dir: &Utf8Path) -> std::io::Result<()> {
 
 fn explain(err: anyhow::Error, place: &Place) -> anyhow::Error {
     let said = format!("{err:#}");
-    // The last is apt's own, before it downloads.
-    let full = ["No space left on device", "Disk quota exceeded", "You don't have enough free space"];
+    // The third is what tar says where the beginning of a file has just fitted; the last apt's own, before it downloads.
+    let full =
+        ["No space left on device", "Disk quota exceeded", "Wrote only ", "You don't have enough free space"];
     if full.iter().any(|it| said.contains(it)) {
         return err.context(format!(
             "the disk of `{}` is full: our own Nix needs 250 MB while it is made; free some, or set XDG_CACHE_HOME",
@@ -233,6 +234,23 @@ mod tests {
             std::fs::write(file, "12345").unwrap();
         }
         std::fs::write(place.dir.join("version.json"), receipt).unwrap();
+    }
+
+    /// The end of the disk may be in the middle of the last file that is unpacked.
+    #[test]
+    fn a_disk_that_is_full_in_any_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(&dir);
+        for said in [
+            "tar: ./usr/lib/libc.so.6: Cannot write: No space left on device",
+            "tar: ./usr/share/doc/libcom-err2/copyright: Wrote only 2560 of 6635 bytes",
+            "E: You don't have enough free space in /x/apt/cache/archives/.",
+        ] {
+            let told = format!("{:#}", explain(anyhow::anyhow!("cannot unpack `x.deb`: {said}"), &place));
+            assert!(told.starts_with("the disk of `") && told.contains("is full: "), "{told}");
+        }
+        let told = format!("{:#}", explain(anyhow::anyhow!("no network"), &place));
+        assert!(told.starts_with("cannot get our own Nix"), "{told}");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! aarch64 machine. The example's builders are scripts, so its shell runs them whatever it is.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::port::free_port;
 use crate::support::wait::wait_for;
 use crate::support::{Sandbox, cache, missing, suite};
 
@@ -45,7 +46,7 @@ impl Device {
         }
         keygen(&format!("{dir}/host"));
         keygen(&format!("{dir}/user"));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/user.pub\nStrictModes no\n\
              UsePAM no\nPidFile none\nPermitRootLogin yes\nSetEnv PATH={dir}/bin:/usr/bin:/bin\n"

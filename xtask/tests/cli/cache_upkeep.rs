@@ -1,7 +1,6 @@
 //! `cache status`, `verify`, `repair` and `prune`, on a cache that real Nix has made the paths for.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use camino::Utf8PathBuf;
 use expect_test::expect;
@@ -58,8 +57,7 @@ fn what_is_served_and_what_is_not() {
         ("served".into(), "served".into(), "missing".into())
     );
     // A cache that is not there is no cache without paths.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let run = sandbox.run(&format!("cache status new --cache http://127.0.0.1:{port}")).bad();
+    let run = sandbox.run("cache status new --cache http://127.0.0.1:1").bad();
     assert!(run.stderr.contains("does not answer") && run.stderr.contains("unknown"), "{}", run.text());
     sandbox.run("cache status nwe").bad().says("did you mean `new`?");
     drop(cache);
@@ -182,18 +180,16 @@ fn the_same_on_s3() {
     sandbox.run("cache verify").good().says("0 paths, all good");
 }
 
-/// Cargo's own words are shown where they tell something.
+/// Cargo's own words are shown where they tell something: that it waits for another cargo it says of every moment.
 #[test]
 fn a_companion_that_does_not_compile() {
     let sandbox = Sandbox::new().rust();
-    let cargo = sandbox.temp().join("cargo");
     let script = "#!/bin/sh
         echo '    Blocking waiting for file lock on build directory' >&2
         echo '   Compiling xtask-cache v0.1.0' >&2
         echo 'error[E0425]: cannot find it' >&2
         exit 101";
-    fs::write(&cargo, script).unwrap();
-    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let cargo = sandbox.program("cargo", script);
     let sandbox = sandbox.env("CARGO", cargo.as_str());
     let manifest = "[cache]\npush = \"file:///nowhere\"\nupstream = []\n";
     let run = sandbox.file("xtask.toml", manifest).run("cache verify").bad();
@@ -201,7 +197,6 @@ fn a_companion_that_does_not_compile() {
         exit 1
         --- stdout
         --- stderr
-        waiting for another cargo, which compiles here
         error[E0425]: cannot find it
         error: cannot compile xtask-cache (see above)
     "#]]

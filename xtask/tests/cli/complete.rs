@@ -40,13 +40,15 @@ fn bash() {
     let sandbox = sandbox();
     let terminal = Terminal::start_in(&sandbox, &["bash", "--norc", "--noprofile"]);
     terminal.line(&format!("PS1='mine> '; source {}", script("bash")));
-    terminal.shows("mine> ");
     terminal.line("clear");
+    asks(&terminal);
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--out", "orbit --out-link");
-    terminal.key("C-c");
+    terminal.key("C-u");
+    asks(&terminal);
     tab(&terminal, "cargo dev --re", "cargo dev --refresh");
-    terminal.key("C-c");
+    terminal.key("C-u");
+    asks(&terminal);
     // A file, where the verb wants one.
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
 }
@@ -59,11 +61,12 @@ fn zsh() {
     let sandbox = sandbox();
     let terminal = Terminal::start_in(&sandbox, &["zsh", "-f"]);
     terminal.line(&format!("PS1='mine> '; autoload -U compinit; compinit -u; source {}", script("zsh")));
-    terminal.shows("mine> ");
     terminal.line("clear");
+    asks(&terminal);
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--keep", "orbit --keep-going");
-    terminal.key("C-c");
+    terminal.key("C-u");
+    asks(&terminal);
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
 }
 
@@ -90,7 +93,14 @@ fn fish() {
     assert_eq!(complete("cargo xtask fmt flak").trim_end(), "flake.nix");
 }
 
-/// Types, presses Tab, and waits for what is to be seen then.
+/// Waits until the shell wants a line.
+#[track_caller]
+fn asks(terminal: &Terminal) {
+    terminal.becomes("an empty prompt", |it| it.lines().last() == Some("mine>"));
+}
+
+/// Types, presses Tab, and waits for what is to be seen then. Who clears the line afterwards does it by `C-u`: a
+/// signal may come later than what is typed behind it.
 #[track_caller]
 fn tab(terminal: &Terminal, typed: &str, want: &str) {
     terminal.text(typed);

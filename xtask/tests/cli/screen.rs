@@ -59,7 +59,9 @@ fn lines_of_builders_go_above_the_bars() {
     let sandbox =
         Sandbox::new().packages(&[("default", "echo first; echo second; exec 3<> <(:); read -t 300 -u 3 x")]);
     let terminal = Terminal::start(&sandbox, &["build", "-v"]);
-    let screen = terminal.shows("default  building");
+    // The builder may say it after a picture was drawn.
+    let screen = terminal
+        .becomes("the bars below the lines", |it| it.contains("> second") && it.contains("built 0 of 1"));
     let at = |what: &str| {
         screen.lines().position(|it| it.contains(what)).unwrap_or_else(|| panic!("{what}:\n{screen}"))
     };

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::doctor::{lacks_users, line};
 use crate::support::daemon::Daemon;
 use crate::support::flakes::system;
+use crate::support::port::free_port;
 use crate::support::wait::wait_for;
 use crate::support::{Sandbox, cache, lacks, missing, suite};
 
@@ -95,7 +96,7 @@ fn a_builder_is_written_down_and_proven_by_a_build() {
     }
     let (daemon, mount) = daemon();
     let temp = daemon.sandbox.temp().to_owned();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let running = sshd(&temp.join("sshd"), port);
     fs::write(temp.join("conf/machines"), "# by hand\nssh://other riscv64-linux").unwrap();
     let args = format!(

@@ -14,13 +14,20 @@ fn shell(program: &str) -> Sandbox {
         .env("SHELL", program)
 }
 
-/// Types lines into a shell, each after the answer to the one before, then leaves with a code.
+/// Types lines into a shell, each when it asks for one, then leaves with a code.
 fn talk(sandbox: &Sandbox, lines: &[(&str, &str)]) -> (String, String) {
     let terminal = Terminal::start(sandbox, &["shell"]);
-    terminal.shows("(work) ");
-    for (line, answer) in lines {
+    // What is typed before would be seen twice.
+    let asks = |n: usize| {
+        let last_of = |it: &str| it.lines().last().is_some_and(|it| it.starts_with("(work) "));
+        let prompts = |it: &str| it.lines().filter(|it| it.starts_with("(work) ")).count();
+        terminal.becomes("the next prompt", |it| prompts(it) == n && last_of(it));
+    };
+    asks(1);
+    for (n, (line, answer)) in lines.iter().enumerate() {
         terminal.line(line);
         terminal.shows(answer);
+        asks(n + 2);
     }
     terminal.line("exit 5");
     terminal.end()

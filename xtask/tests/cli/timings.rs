@@ -96,21 +96,24 @@ fn a_damaged_run_before() {
 #[test]
 fn what_took_long_before_is_estimated() {
     let mut sandbox = Sandbox::new();
-    let slow = "while [ $SECONDS -lt 6 ]; do :; done; : > $out";
+    let slow = "exec 3<> <(:); read -t 6 -u 3 x; : > $out";
     for n in 0..3 {
         sandbox = sandbox.packages(&[("default", slow), ("quick", ": > $out")]);
         let run = sandbox.run("build --all").good();
-        assert_eq!(run.stderr.contains("last time"), n == 2, "run {n}: {}", run.text());
+        // On a busy machine `quick` may take long, too.
+        let line = run.stderr.lines().find(|it| it.starts_with("build   default")).unwrap();
+        assert_eq!(line.contains("last time"), n == 2, "run {n}: {}", run.text());
         if n == 2 {
-            let line = run.stderr.lines().find(|it| it.contains("last time")).unwrap();
             assert!(line.starts_with("build   default (") && line.ends_with(')'), "{line}");
         }
     }
     let again = sandbox.run("build").good();
     assert!(!again.stderr.contains("last time"), "{}", again.text());
     let history = sandbox.read("target/xtask/history.jsonl");
-    assert_eq!(history.lines().count(), 3, "{history}");
-    let line: Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
+    let lines: Vec<Value> = history.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let lines: Vec<&Value> = lines.iter().filter(|it| it["name"] != "quick").collect();
+    assert_eq!(lines.len(), 3, "{history}");
+    let line = lines[0];
     assert_eq!((&line["name"], &line["host"], &line["version"]), (&"default".into(), &"".into(), &1.into()));
     assert_eq!(line["system"], crate::support::system());
 }

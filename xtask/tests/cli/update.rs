@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use expect_test::expect;
 
+use crate::support::wait::wait_for;
 use crate::support::{Sandbox, cache, lacks, suite};
 
 /// Repositories of inputs beside the workspace, with commits that are the same each time.
@@ -105,6 +105,8 @@ fn every_flake_gets_the_same_revision() {
 
 #[test]
 fn a_dry_run_without_inputs_says_so() {
+    let none = Sandbox::new().file("flake.nix", "{outputs = _: {};}");
+    none.run("update a").bad().says("no flake has the input `a`, nor any other");
     let sandbox = Sandbox::new().packages(&[("default", "echo > $out")]);
     sandbox.run("--dry-run update").good().says("no flake has inputs: there is nothing to update");
 }
@@ -208,15 +210,8 @@ fn faulty(sandbox: &Sandbox, pattern: &str, script: &str) -> Utf8PathBuf {
     file
 }
 
-fn wait_for(file: &Utf8PathBuf) -> String {
-    let since = Instant::now();
-    loop {
-        match fs::read_to_string(file) {
-            Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
-            _ => assert!(since.elapsed() < Duration::from_mins(1), "{file} does not come"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn written(file: &Utf8PathBuf) -> String {
+    wait_for(file.as_str(), || fs::read_to_string(file).ok()?.strip_suffix('\n').map(str::to_owned))
 }
 
 /// Changes the root's lock, and hangs at the one of `b`.
@@ -226,7 +221,7 @@ fn hanging() -> (Sandbox, Utf8PathBuf, Utf8PathBuf) {
     inputs.commit("dep", 5, "");
     let pid = sandbox.root().parent().unwrap().join("pid");
     let nix =
-        faulty(&sandbox, "'flake '*/b*", &format!("echo $$ >{pid}.tmp; mv {pid}.tmp {pid}; exec sleep 100"));
+        faulty(&sandbox, "'flake '*/b*", &format!("echo $$ >{pid}.tmp; mv {pid}.tmp {pid}; exec sleep 900"));
     (sandbox, nix, pid)
 }
 
@@ -235,7 +230,7 @@ fn after_kill_9_the_next_run_restores() {
     let (sandbox, nix, pid) = hanging();
     let before = read(&sandbox, "flake.lock");
     let mut child = sandbox.start(&["--nix", nix.as_str(), "update"]);
-    let sleeper = wait_for(&pid);
+    let sleeper = written(&pid);
     assert_ne!(read(&sandbox, "flake.lock"), before, "the first lock has changed");
     let second = sandbox.run("update").bad();
     assert!(second.stderr.contains("another `cargo xtask` is changing the locks"), "{}", second.text());
@@ -245,10 +240,10 @@ fn after_kill_9_the_next_run_restores() {
     drop(sandbox.run("update").bad().says("another `cargo xtask` is changing the locks"));
     assert_ne!(read(&sandbox, "flake.lock"), before);
     Command::new("kill").arg(&sleeper).stdout(Stdio::null()).status().unwrap();
-    let since = Instant::now();
-    while !sandbox.run("lock status").good().stderr.contains("restored flake.lock") {
-        assert!(since.elapsed() < Duration::from_secs(20), "it is never restored");
-    }
+    // Until the sleeper's end is known to the kernel, nothing is.
+    wait_for("the lock to be restored", || {
+        sandbox.run("lock status").good().stderr.contains("restored flake.lock").then_some(())
+    });
     assert_eq!(read(&sandbox, "flake.lock"), before);
     sandbox.run("update").good();
     sandbox.run("lock check").good();
@@ -259,7 +254,7 @@ fn ctrl_c_restores() {
     let (sandbox, nix, pid) = hanging();
     let before = (read(&sandbox, "flake.lock"), read(&sandbox, "b/flake.lock"));
     let child = sandbox.start(&["--nix", nix.as_str(), "update"]);
-    wait_for(&pid);
+    written(&pid);
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     sandbox.told(child.wait_with_output().unwrap()).bad().says("interrupted");
     assert_eq!((read(&sandbox, "flake.lock"), read(&sandbox, "b/flake.lock")), before);

@@ -110,8 +110,8 @@ fn two_at_once() {
         return;
     }
     let device = Device::start(Kind::Systemd).known();
-    device.on_activation("bench", "sleep 5");
-    let first = device.begin("deploy --config bench --yes --confirm-timeout 60");
+    device.on_activation("bench", "while [ ! -e /tmp/go ]; do sleep 0.1; done");
+    let first = device.begin("deploy --config bench --yes --confirm-timeout 100");
     wait_for("the lock", || {
         device.try_sh("test -e /run/elodin-deploy/*/armed").status.success().then_some(())
     });
@@ -119,6 +119,7 @@ fn two_at_once() {
     assert_eq!(run.code, Some(11), "{}", run.text());
     assert!(run.stderr.contains("somebody else is deploying to root@fde1:2240:a1ef::1: "), "{}", run.text());
     drop(run.says("comes to an end by itself; wait for that"));
+    device.sh("touch /tmp/go");
     let first = device.sandbox.told(first.wait_with_output().unwrap());
     first.good();
     // Somebody who began, and whose machine is gone.

@@ -71,8 +71,8 @@ fn the_link_stays_cut() {
         return;
     }
     let device = Device::start(Kind::Systemd).known();
-    device.on_activation("bench", "sleep 4");
-    let child = device.begin("deploy --config bench --yes --confirm-timeout 10");
+    device.on_activation("bench", "sleep 900");
+    let child = device.begin("deploy --config bench --yes --confirm-timeout 15");
     wait_for("the arming", || {
         device.try_sh("test -e /run/elodin-deploy/*/armed").status.success().then_some(())
     });
@@ -111,7 +111,8 @@ fn units_and_probes() {
     for (probe, why) in [
         ("{tcp = 2240}", "a probe fails: nothing listens on TCP port 2240"),
         ("{unit = \"elodin-db.service\"}", "a probe fails: the unit elodin-db.service is inactive"),
-        ("{command = \"echo no GPS fix; exit 3\"}", "a probe fails: no GPS fix"),
+        // So slow that the device has gone back before it is asked once more.
+        ("{command = \"sleep 4; echo no GPS fix; exit 3\"}", "a probe fails: no GPS fix"),
     ] {
         device.sandbox.untracked("xtask.toml", &format!("{manifest}probes = [{{tcp = 22}}, {probe}]\n"));
         rolled_back(&device, device.run("deploy --config bench --yes --confirm-timeout 6"), why);

@@ -116,7 +116,8 @@ fn it_takes_longer_than_the_lock_lives() {
         return;
     }
     let device = Device::start(Kind::Bare).known();
-    with_ballast(&device, 20);
+    // For a minute; nobody waits for its end.
+    with_ballast(&device, 40);
     device.slow("5mbit");
     let child = device.begin("deploy --config bench --yes --confirm-timeout 5");
     let until = wait_for("the lock", || {
@@ -141,11 +142,12 @@ fn the_link_is_cut() {
     }
     let device = Device::start(Kind::Bare).known();
     with_ballast(&device, 24);
-    device.slow("24mbit");
+    device.slow("6mbit");
     let child = device.begin(DEPLOY);
     wait_for("the copy", || device.try_sh("pgrep -f '[n]ix-daemon --stdio'").status.success().then_some(()));
     device.cut();
     std::thread::sleep(std::time::Duration::from_secs(12));
+    device.quick();
     device.mend();
     let run = device.sandbox.told(child.wait_with_output().unwrap()).good();
     assert!(device.boots().contains("bench"));

@@ -211,10 +211,16 @@ impl Device {
 
     /// So that a copy lasts long enough to be cut.
     pub(crate) fn slow(&self, rate: &str) {
-        sh(&format!(
-            "ip netns exec {} tc qdisc add dev v0 root tbf rate {rate} burst 64k latency 50ms",
-            self.ours
-        ));
+        self.queue(&format!("add dev v0 root tbf rate {rate} burst 64k latency 50ms"));
+    }
+
+    /// As before it was slow.
+    pub(crate) fn quick(&self) {
+        self.queue("del dev v0 root");
+    }
+
+    fn queue(&self, words: &str) {
+        sh(&format!("ip netns exec {} tc qdisc {words}", self.ours));
     }
 
     /// The binary at our end of the cable.

@@ -1,12 +1,13 @@
 //! Remote builders on this machine: an sshd on a high port for each, a store of its own, the real Nix behind it.
 
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::port::free_port;
+use super::wait::wait_for;
 use super::{cache, suite};
 
 /// A machine that builds; ends with this value.
@@ -33,7 +34,7 @@ impl Builder {
             assert!(done.unwrap().success());
         }
         std::fs::create_dir(dir.join("bin")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nAuthorizedKeysFile {dir}/client.pub\nUsePAM no\n\
              StrictModes no\nPidFile none\nPasswordAuthentication no\nPrintMotd no\n"
@@ -66,18 +67,11 @@ impl Builder {
     }
 
     fn wait(&mut self) {
-        let since = Instant::now();
-        loop {
-            let mut greeting = [0; 4];
-            if TcpStream::connect(("127.0.0.1", self.port))
-                .is_ok_and(|mut it| it.read_exact(&mut greeting).is_ok())
-            {
-                return;
-            }
+        wait_for("sshd", || {
             assert!(self.sshd.try_wait().unwrap().is_none(), "sshd has ended");
-            assert!(since.elapsed() < Duration::from_secs(30), "sshd does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+            stream.read_exact(&mut [0; 4]).ok()
+        });
     }
 
     /// Its line in a file of machines: systems, builds at once, speed, features, mandatory features.
@@ -131,7 +125,11 @@ impl Drop for Builder {
 }
 
 fn executable(path: &Utf8Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a child that another test starts would inherit the open file, and a program that somebody
+    // writes to cannot be started.
+    let draft = format!("{path}.draft");
+    std::fs::write(&draft, text).unwrap();
+    let installed = Command::new("install").args(["-m", "755", &draft, path.as_str()]).status().unwrap();
+    assert!(installed.success());
+    std::fs::remove_file(draft).unwrap();
 }

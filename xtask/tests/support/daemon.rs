@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use camino::Utf8PathBuf;
@@ -147,7 +148,7 @@ fn spawn(sandbox: &Sandbox, nix: &str, mounts: &str) -> Child {
     command.env("NIX_CONF_DIR", temp.join("conf")).env("NIX_DAEMON_SOCKET_PATH", temp.join("socket"));
     command.env("NIX_REMOTE", temp.join("store")).env("HOME", temp.join("daemon-home"));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    wait_for("the daemon's socket", || temp.join("socket").exists().then_some(()));
+    wait_for("the daemon's socket", || UnixStream::connect(temp.join("socket")).ok());
     child
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod daemon;
 pub(crate) mod flakes;
 pub(crate) mod image;
 mod plain;
+pub(crate) mod port;
 pub(crate) mod registry;
 pub(crate) mod scripted;
 pub(crate) mod terminal;
@@ -85,6 +86,8 @@ impl Sandbox {
             ("APT_CONFIG", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/apt.conf")),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("CARGO", "cargo"),
+            // Other tests keep the machine busy.
+            ("XTASK_DOCTOR_PATIENCE", "60"),
             ("WORK", name),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();

@@ -1,9 +1,11 @@
 //! A real registry of container images on this machine: Debian's `docker-registry`.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+
+use super::port::free_port;
+use super::wait::wait_for;
 
 /// `tester` with the password `correct-horse`, as `htpasswd -B` writes it.
 const HTPASSWD: &str = "tester:$2y$05$75XVzQ6ssvgTf3yqrxR46uyzFBbquONopusKG1bp8OrhKbVnw0iaW\n";
@@ -30,8 +32,7 @@ impl Registry {
     fn start(more: &str) -> Registry {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().to_str().unwrap().to_owned();
-        // Free until somebody else takes it in the next moment.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: $DIR/data}}}}\n\
              http: {{addr: '127.0.0.1:{port}'}}\n{more}"
@@ -42,12 +43,10 @@ impl Registry {
         command.args(["serve", &format!("{dir}/config.yml")]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let since = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        wait_for("docker-registry", || {
             assert!(child.try_wait().unwrap().is_none(), "docker-registry has ended");
-            assert!(since.elapsed() < Duration::from_secs(20), "docker-registry does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
         Registry { child, port, _temp: temp }
     }
 

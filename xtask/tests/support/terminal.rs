@@ -39,10 +39,9 @@ impl Terminal {
         let mut words: Vec<String> = start.into_iter().chain(size).map(str::to_owned).collect();
         words.extend(["env", "-i", "TERM=screen"].map(str::to_owned));
         words.extend(sandbox.environment().iter().map(|(name, value)| format!("{name}={value}")));
-        // tmux itself does not always learn how a program ended.
-        let code = res.dir.join("exit-code");
-        let wrapper = "trap : INT; \"$@\"; echo $? > \"$0\"; exec cat";
-        words.extend(["sh", "-c", wrapper, code.as_str()].map(str::to_owned));
+        // tmux itself does not always learn how a program ended. It reads this after all that the program has said.
+        let wrapper = "trap : INT; \"$@\"; printf '\\033]2;ended %s\\033\\\\' $?; exec cat";
+        words.extend(["sh", "-c", wrapper, "sh"].map(str::to_owned));
         words.extend(command.iter().map(|it| (*it).to_owned()));
         res.tmux(&words.iter().map(String::as_str).collect::<Vec<_>>());
         res
@@ -88,24 +87,29 @@ impl Terminal {
     /// The screen, once it shows a text.
     #[track_caller]
     pub(crate) fn shows(&self, what: &str) -> String {
+        self.becomes(&format!("`{what}`"), |it| it.contains(what))
+    }
+
+    /// The screen, once it is as wanted in all respects.
+    #[track_caller]
+    pub(crate) fn becomes(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let mut last = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for(what, || {
                 last = self.screen();
-                last.contains(what).then(|| last.clone())
+                wanted(&last).then(|| last.clone())
             })
         }));
-        found.unwrap_or_else(|_| panic!("the terminal never showed `{what}`, but:\n{last}"))
+        found.unwrap_or_else(|_| panic!("the terminal never showed {what}, but:\n{last}"))
     }
 
     /// The screen and the exit code, after the program has ended.
     #[track_caller]
     pub(crate) fn end(&self) -> (String, String) {
-        let file = self.dir.join("exit-code");
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             wait_for("the end of the program", || {
-                let code = std::fs::read_to_string(&file).unwrap_or_default();
-                code.strip_suffix('\n').map(str::to_owned)
+                let title = self.tmux(&["display-message", "-p", "#{pane_title}"]);
+                title.trim_end().strip_prefix("ended ").map(str::to_owned)
             })
         }));
         let code = ended.unwrap_or_else(|_| panic!("no end of:\n{}", self.screen()));
