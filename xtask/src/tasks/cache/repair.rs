@@ -106,8 +106,8 @@ fn path_of(cx: &mut Context, at: &str) -> anyhow::Result<Option<StorePath>> {
     let store = cx.nix()?.real("/nix/store");
     let entries = store.read_dir_utf8().with_context(|| format!("cannot read `{store}`"))?;
     let names = entries.flatten().map(|it| it.file_name().to_owned());
-    let ours = names.filter(|it| it.strip_prefix(hash).is_some_and(|it| it.starts_with('-')));
-    Ok(ours.filter_map(|it| format!("/nix/store/{it}").parse().ok()).next())
+    let mut ours = names.filter(|it| it.strip_prefix(hash).is_some_and(|it| it.starts_with('-')));
+    Ok(ours.find_map(|it| format!("/nix/store/{it}").parse().ok()))
 }
 
 /// Those that this store has, and not only files that a dead build has left.
