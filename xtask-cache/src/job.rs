@@ -37,6 +37,12 @@ pub struct PushJob {
     /// A closure, as Nix prints it.
     #[serde(default)]
     pub paths: BTreeMap<String, PathInfo>,
+    /// What the cache says of these is wrong: it is written anew.
+    #[serde(default)]
+    pub again: BTreeSet<String>,
+    /// Those of them whose archives are wrong: they are sent, whatever has their name and size.
+    #[serde(default)]
+    pub rotten: BTreeSet<String>,
 }
 
 /// Where large archives wait to be uploaded.
@@ -111,16 +117,6 @@ pub struct VerifyJob {
     pub paths: Option<Vec<String>>,
     pub deep: bool,
     pub jobs: usize,
-}
-
-/// Deletes narinfos, so that their paths can be pushed again.
-#[derive(Debug, Clone, Deserialize)]
-pub struct DropJob {
-    pub cache: String,
-    pub paths: Vec<String>,
-    /// Those of the paths whose archives are bad, and go as well: a push leaves alone what has the right name and size.
-    #[serde(default)]
-    pub archives: BTreeSet<String>,
 }
 
 /// Deletes what nobody needs.

@@ -43,7 +43,6 @@ fn run() -> anyhow::Result<(bool, Value)> {
         }
         Some("status") => upkeep.status(&job()?),
         Some("verify") => upkeep.verify(&job()?),
-        Some("drop") => upkeep.drop_narinfos(&job()?),
         Some("prune") => upkeep.prune(&job()?),
         verb => {
             bail!("`{}` is no verb: this program is started by `cargo xtask cache`", verb.unwrap_or_default())

@@ -134,7 +134,8 @@ fn plan<'a>(
     tell: &mut dyn FnMut(Event),
 ) -> Result<(Plan, Missing<'a>, BTreeSet<String>), Failure> {
     let all: Vec<&str> = job.paths.keys().map(String::as_str).collect();
-    let there = lookup::present(bucket, &all)?;
+    let mut there = lookup::present(bucket, &all)?;
+    there.retain(|it| !job.again.contains(it));
     let mut missing: BTreeSet<String> = all.iter().map(|it| (*it).to_owned()).collect();
     missing.retain(|it| !there.contains(it));
     let mut upstream = 0;
@@ -146,7 +147,9 @@ fn plan<'a>(
         let served = Bucket::open(url, Access::Read, machine, quick, lookup::AT_ONCE)
             .and_then(|it| lookup::upstream(&it, &missing, &job.paths));
         match served {
-            Ok(served) => {
+            Ok(mut served) => {
+                // Readers who see what is wrong here do not look there.
+                served.retain(|it| !job.again.contains(it));
                 upstream += served.len();
                 missing.retain(|it| !served.contains(it));
             }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::bucket::{Begun, Resume};
 use crate::failure::Failure;
 use crate::hash::{self, Sha256};
+use crate::narinfo::hash_part;
 
 const FORMAT: u32 = 1;
 /// Pushes to one cache at once, from one machine.
@@ -180,10 +181,12 @@ impl Resume for Staging {
     }
 }
 
+/// Of a path's own: another one may have the same content, and be done with it sooner.
 fn file_of(dir: &Utf8Path, packed: &Packed) -> Utf8PathBuf {
     // A journal is not trusted to name files elsewhere.
-    let good = packed.file_hash.len() == 64 && packed.file_hash.bytes().all(|it| it.is_ascii_hexdigit());
-    dir.join(if good { format!("{}.zst", packed.file_hash) } else { "none".to_owned() })
+    let hex = packed.file_hash.len() == 64 && packed.file_hash.bytes().all(|it| it.is_ascii_hexdigit());
+    let path = hash_part(&packed.path).filter(|_| hex);
+    dir.join(path.map_or_else(|| "none".to_owned(), |it| format!("{it}-{}.zst", packed.file_hash)))
 }
 
 /// Whether it begins as ours do.
@@ -215,15 +218,19 @@ fn sweep(dir: &Utf8Path, staged: &BTreeMap<String, Packed>) -> anyhow::Result<()
 mod tests {
     use super::*;
 
+    fn path(name: &str) -> String {
+        format!("/nix/store/{}-{name}", &Sha256::of(name.as_bytes()).hex()[..32])
+    }
+
     fn packed(path: &str, content: &[u8]) -> Packed {
         let file_hash = Sha256::of(content).hex();
         Packed { path: path.to_owned(), nar_hash: "n".to_owned(), file_hash, file_size: content.len() as u64 }
     }
 
-    fn stage(staging: &Staging, path: &str, content: &[u8]) -> Packed {
-        let draft = staging.draft(path);
+    fn stage(staging: &Staging, name: &str, content: &[u8]) -> Packed {
+        let draft = staging.draft(name);
         fs::write(&draft, content).unwrap();
-        let packed = packed(path, content);
+        let packed = packed(&path(name), content);
         staging.stage(&draft, &packed).unwrap();
         packed
     }
@@ -245,14 +252,24 @@ mod tests {
         let mut journal = OpenOptions::new().append(true).open(slot.join("journal")).unwrap();
         journal.write_all(b"{\"staged\":{\"path\":\"to").unwrap();
         let second = Staging::open(dir, "s3://a").unwrap();
-        assert_eq!(second.staged("good", "n").unwrap().0, good);
-        assert!(second.staged("good", "other").is_none(), "it was built anew");
-        assert!(second.staged("damaged", "n").is_none());
-        assert_eq!(second.uploaded("done", "n"), Some(&done));
+        assert_eq!(second.staged(&path("good"), "n").unwrap().0, good);
+        assert!(second.staged(&path("good"), "other").is_none(), "it was built anew");
+        assert!(second.staged(&path("damaged"), "n").is_none());
+        assert_eq!(second.uploaded(&path("done"), "n"), Some(&done));
         assert_eq!(second.begun("nar/x").unwrap().etags[&2], "etag");
         assert!(!second.draft("half").exists());
         second.finish().unwrap();
-        assert!(Staging::open(dir, "s3://a").unwrap().staged("good", "n").is_none());
+        assert!(Staging::open(dir, "s3://a").unwrap().staged(&path("good"), "n").is_none());
+    }
+
+    /// The same content under two names: who is done first does not take it from the other.
+    #[test]
+    fn two_paths_do_not_share() {
+        let temp = tempfile::tempdir().unwrap();
+        let staging = Staging::open(Utf8Path::from_path(temp.path()).unwrap(), "s3://a").unwrap();
+        let (first, second) = (stage(&staging, "a", b"1234"), stage(&staging, "b", b"1234"));
+        staging.done(&first).unwrap();
+        assert!(!file_of(&staging.dir, &first).exists() && file_of(&staging.dir, &second).exists());
     }
 
     #[test]

@@ -7,10 +7,9 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::bucket::{Access, Bucket, Patience};
-use crate::job::{DropJob, Event, PruneJob, StatusJob, VerifyJob};
+use crate::job::{Event, PruneJob, StatusJob, VerifyJob};
 use crate::keys::PublicKey;
 use crate::machine::Machine;
-use crate::narinfo::{NarInfo, key_of};
 use crate::{prune, survey, verify};
 
 /// How often it is told how far we are.
@@ -103,22 +102,6 @@ impl Upkeep<'_> {
         .with_context(|| format!("cannot look into {}", job.cache))?;
         let sound = !verdict.findings.iter().any(|it| it.fault.is_serious());
         Ok((sound, serde_json::to_value(verdict)?))
-    }
-
-    /// Deletes narinfos, and bad archives after these.
-    ///
-    /// # Errors
-    /// When the cache refuses.
-    pub fn drop_narinfos(&self, job: &DropJob) -> anyhow::Result<(bool, Value)> {
-        let cache = self.open(&job.cache, Access::Write, 2)?;
-        for path in &job.paths {
-            let bad = job.archives.contains(path);
-            let narinfo = if bad { cache.get(&key_of(path))? } else { None };
-            let info = narinfo.map(|it| NarInfo::parse(&String::from_utf8_lossy(&it))).transpose()?;
-            cache.delete(&key_of(path))?;
-            info.map(|it| cache.delete(&it.url)).transpose()?;
-        }
-        Ok((true, json!({"dropped": job.paths.len()})))
     }
 
     /// What would be deleted, or was: `kept`, `paths`, `archives`, `back`, `size`.

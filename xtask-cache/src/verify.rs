@@ -185,7 +185,8 @@ impl Visit<'_> {
                     .lines()
                     .any(|it| it.starts_with("StorePath: ") && !it.starts_with("StorePath: /nix/store/"));
                 let fault = if foreign { Fault::WrongStore } else { Fault::Unreadable };
-                seen.add(fault, name, format!("{key}: {error:#}"));
+                let file = if name == key { String::new() } else { format!("{key}: ") };
+                seen.add(fault, name, format!("{file}{error:#}"));
                 return Ok((seen, Vec::new()));
             }
         };

@@ -4,6 +4,7 @@
 //! until then, a text that says so is in its place. So it does not matter how it ends before: by an error, a signal, a
 //! pulled plug, or a machine without power.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -58,6 +59,8 @@ struct Written {
 }
 
 pub(crate) fn write(job: &Job, talk: &Talk) -> anyhow::Result<Done> {
+    // First of all: root may not read what the user could, and what is open on the disk itself cannot be unmounted.
+    let mut image = format::open(&job.image.path, job.image.format, Box::new(|_| ()))?;
     for command in &job.before {
         run(command).context("cannot unmount what is on the disk; close what is open there")?;
     }
@@ -66,7 +69,8 @@ pub(crate) fn write(job: &Job, talk: &Talk) -> anyhow::Result<Done> {
         bail!("the image needs {} bytes, and the disk has {}", job.image.size, device.size());
     }
     let began = Instant::now();
-    let written = put(&device, &job.image, talk)?;
+    let written = put(&device, &job.image, &mut *image, talk)?;
+    drop(image);
     let write_seconds = began.elapsed().as_secs_f64();
     let began = Instant::now();
     verify(&device, &job.image, &written, talk)?;
@@ -100,7 +104,12 @@ fn placeholder(image: &Image) -> Buffer {
 }
 
 /// Writes all but the first block, and what is left of other partition tables away.
-fn put(device: &Device<'_>, image: &Image, talk: &Talk) -> anyhow::Result<Written> {
+fn put(
+    device: &Device<'_>,
+    image: &Image,
+    reader: &mut (dyn Read + Send),
+    talk: &Talk,
+) -> anyhow::Result<Written> {
     talk.progress(Phase::Write, 0, image.size)?;
     let marker = placeholder(image);
     device.write(&marker, 0)?;
@@ -110,12 +119,11 @@ fn put(device: &Device<'_>, image: &Image, talk: &Talk) -> anyhow::Result<Writte
     zeros.fill(0);
     device.write(&zeros, device.size() / ALIGN as u64 * ALIGN as u64 - ALIGN as u64)?;
 
-    let mut reader = format::open(&image.path, image.format, Box::new(|_| ()))?;
     let mut boot = Buffer::new();
     let mut checksums = Vec::new();
     let mut done = 0;
     pipeline(
-        &mut |buffer| buffer.read_from(&mut *reader).context("the image cannot be read any more"),
+        &mut |buffer| buffer.read_from(reader).context("the image cannot be read any more"),
         &mut |buffer| {
             if buffer.is_empty() {
                 return Ok(());

@@ -38,15 +38,23 @@ pub enum KeySource {
 }
 
 impl Destination {
-    /// What the manifest and the environment say, with what the command line says instead.
+    /// What the manifest and the environment say, with what the command line says instead; by `flag` it says where to.
     ///
     /// # Errors
     /// When nobody says where to push to, or which key signs.
-    pub fn of(cx: &Context, to: Option<&str>, jobs: Option<usize>) -> anyhow::Result<Destination> {
+    pub fn of(
+        cx: &Context,
+        flag: Option<&str>,
+        to: Option<&str>,
+        jobs: Option<usize>,
+    ) -> anyhow::Result<Destination> {
         let settings = &cx.workspace.manifest.cache;
-        let url = to.or(settings.push.as_deref()).context(
-            "there is no cache to push to: set `cache.push` in xtask.toml, such as \"s3://BUCKET?region=REGION\", or say `--to URL`",
-        )?;
+        let url = to.or(settings.push.as_deref()).with_context(|| {
+            let say = flag.map(|it| format!(", or say `{it} URL`")).unwrap_or_default();
+            format!(
+                "there is no cache to push to: set `cache.push` in xtask.toml, such as \"s3://BUCKET?region=REGION\"{say}"
+            )
+        })?;
         let key = if let Some(file) = cx.host.env(KEY_VARIABLE) {
             KeySource::File(cx.host.cwd.join(file))
         } else if cx.host.env(KEY_ITSELF).is_some() {

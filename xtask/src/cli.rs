@@ -163,6 +163,7 @@ fn job(words: &[String]) -> anyhow::Result<Cli> {
         anyhow::anyhow!("`{line}`: {first}")
     })?;
     match &cli.task {
+        _ if cli.global.dry_run => bail!("`{line}`: a job that only says what it would do is none"),
         Task::Ci(it) if it.runs_jobs() => bail!("`{line}`: a job cannot run jobs"),
         Task::Run(_) | Task::Shell(_) => {
             bail!("`{line}`: it would replace this process, so no job can run it")
@@ -174,11 +175,14 @@ fn job(words: &[String]) -> anyhow::Result<Cli> {
 /// Does what the words of a job say, on this machine and with this user's flags.
 fn run_job(cx: &mut Context, words: &[String]) -> anyhow::Result<Report> {
     let cli = job(words)?;
-    if cli.global.directory == "." && !cli.global.offline {
+    let Global { directory, offline, yes, nix, .. } = &cli.global;
+    if directory == "." && !offline && !yes && nix.is_none() {
         return cli.task.run(cx);
     }
-    let mut inner = cx.in_workspace(&absolute(&cx.workspace.root, &cli.global.directory)?)?;
-    inner.globals.offline |= cli.global.offline;
+    let mut inner = cx.in_workspace(&absolute(&cx.workspace.root, directory)?)?;
+    inner.globals.offline |= offline;
+    inner.globals.yes |= yes;
+    inner.globals.nix = nix.clone().or(inner.globals.nix);
     cli.task.run(&mut inner)
 }
 

@@ -133,11 +133,17 @@ fn compile(cx: &mut Context, name: &str) -> anyhow::Result<String> {
     let dir = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
     let command = Command { program: &program, args: &args, dir, env: &env, input: &[] };
     cx.ui.command(&CommandLine(program.as_str(), &args));
+    let mut doing = String::new();
     let exit = process::run(&command, &interrupt, &mut |event| {
-        let Event::Plain(line) = event else { return };
+        let line = match event {
+            Event::Plain(line) => line,
+            Event::Tick if !doing.is_empty() => return cx.ui.progress(&doing),
+            _ => return,
+        };
         match line.trim_start().split_once(' ') {
-            Some(("Compiling", what)) => cx.ui.progress(&format!("compiling {what}")),
-            Some(("Blocking", _)) => cx.ui.status("waiting for another cargo, which compiles here"),
+            Some(("Compiling", what)) => doing = format!("compiling {what}"),
+            // It says so of a hundredth of a second, too.
+            Some(("Blocking", _)) => "waiting for another cargo".clone_into(&mut doing),
             Some(("Finished" | "Downloading" | "Downloaded" | "Updating", _)) if !verbose => {}
             _ => cx.ui.status(line),
         }

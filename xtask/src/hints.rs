@@ -20,7 +20,10 @@ impl Context {
     #[must_use]
     pub fn hints(&self, findings: &[Finding]) -> Vec<Hint> {
         let mut res: Vec<Hint> = Vec::new();
-        for hint in findings.iter().filter_map(|it| looked_up(self, it)) {
+        for mut hint in findings.iter().filter_map(|it| looked_up(self, it)) {
+            if let Some(nix) = self.nix_found() {
+                hint.cure = nix.typed(&hint.cure);
+            }
             if !res.iter().any(|it| it.cause == hint.cause && it.cure == hint.cure) {
                 res.push(hint);
             }

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::files::write_atomic;
 use crate::host::System;
 use crate::known_names::KnownNames;
+use crate::memory;
 use crate::nix::store_path::StorePath;
 use crate::plan::{self, Settings, question};
 use crate::revision;
@@ -132,7 +133,7 @@ pub fn names(
     settings: &Settings,
 ) -> anyhow::Result<Vec<String>> {
     let names = attributes(cx, flake, &question::package_set(system), settings)?;
-    KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
+    memory::forgive(cx, KnownNames::remember_packages(&cx.state(), &cx.workspace.flakes[flake].name, &names));
     Ok(names)
 }
 
@@ -208,10 +209,10 @@ pub fn recalled<T: DeserializeOwned>(
     Ok(key.and_then(|it| recall(&cx.state().join(format!("eval/{it}.json")))))
 }
 
-/// Keeps an answer for the next time.
+/// Keeps an answer for the next time, where that can be written.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When there is no Nix.
 pub fn remember<T: Serialize>(
     cx: &mut Context,
     flake: usize,
@@ -222,8 +223,9 @@ pub fn remember<T: Serialize>(
     let Some(key) = key(cx, flake, question, settings)? else { return Ok(()) };
     let dir = cx.state().join("eval");
     let memory = Memory { version: FORMAT, answer };
-    write_atomic(&dir.join(format!("{key}.json")), &serde_json::to_vec(&memory)?)?;
-    prune(&dir)
+    let written = write_atomic(&dir.join(format!("{key}.json")), &serde_json::to_vec(&memory)?);
+    memory::forgive(cx, written.and_then(|()| prune(&dir)));
+    Ok(())
 }
 
 /// A damaged or foreign file is as good as none.

@@ -26,6 +26,7 @@ pub mod inventory;
 pub mod known_names;
 pub mod locks;
 pub mod logs;
+pub mod memory;
 pub mod monitor;
 pub mod nix;
 pub mod nix_conf;

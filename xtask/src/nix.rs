@@ -23,11 +23,13 @@ pub mod version;
 
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use private::Suite;
 pub use version::Version;
+
+use crate::plan::quoted;
 
 /// One Nix on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,32 @@ impl Nix {
             Some(root) => root.join(store_path.trim_start_matches('/')),
             None => Utf8PathBuf::from(store_path),
         }
+    }
+
+    /// What deletes from the store what nobody needs. There is no `nix-collect-garbage` of ours.
+    #[must_use]
+    pub fn collect_garbage(&self) -> String {
+        match self.own_directory() {
+            Some(dir) => quoted(dir.join("nix-store").as_str()) + " --gc",
+            None => "nix-collect-garbage --delete-older-than 30d".to_owned(),
+        }
+    }
+
+    /// A text with commands of Nix in backticks, such that they can be typed here: ours is not on PATH.
+    #[must_use]
+    pub fn typed(&self, text: &str) -> String {
+        let Some(dir) = self.own_directory() else { return text.to_owned() };
+        let garbage = format!("`{}`", self.collect_garbage());
+        text.replace("`nix-collect-garbage --delete-older-than 30d`", &garbage)
+            .replace("`nix-collect-garbage`", &garbage)
+            .replace("`nix-store ", &format!("`{} ", quoted(dir.join("nix-store").as_str())))
+            .replace("`nix ", &format!("`{} ", quoted(self.program.as_str())))
+    }
+
+    /// Where the programs of a Nix of ours are.
+    fn own_directory(&self) -> Option<&Utf8Path> {
+        self.store_root.as_ref()?;
+        self.program.parent()
     }
 
     /// Whether its locks are those that newer versions keep: older ones write relative paths in another way, and
@@ -132,6 +160,19 @@ mod tests {
     fn the_real_file_of_a_store_path_is_below_the_chroot_store() {
         assert_eq!(nix(None).real("/nix/store/abc-a"), "/nix/store/abc-a");
         assert_eq!(nix(Some("/home/u/s")).real("/nix/store/abc-a/bin/a"), "/home/u/s/nix/store/abc-a/bin/a");
+    }
+
+    #[test]
+    fn commands_in_a_text_can_be_typed() {
+        let text =
+            "see `nix flake show .`; then `nix-collect-garbage --delete-older-than 30d`, by the `nixConfig`";
+        assert_eq!(nix(None).typed(text), text);
+        let own = Nix { program: "/home/my own/bin/nix".into(), ..nix(Some("/home/my own/store")) };
+        assert_eq!(
+            own.typed(text),
+            "see `'/home/my own/bin/nix' flake show .`; then `'/home/my own/bin/nix-store' --gc`, by the `nixConfig`"
+        );
+        assert_eq!(nix(Some("/s")).typed("`nix-store --query`"), "`/usr/bin/nix-store --query`");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use xshell::cmd;
 
 use crate::context::Context;
-use crate::revision;
+use crate::revision::{self, outside_hook};
 
 /// The tracked files of the workspace, or what the user names: a file whatever git says of it, and of a directory
 /// what is tracked in it.
@@ -35,8 +35,12 @@ fn below(cx: &Context, dir: &Utf8Path) -> anyhow::Result<Vec<Utf8PathBuf>> {
         return walk(dir);
     }
     let sh = &cx.sh;
-    let output = cmd!(sh, "git -C {dir} ls-files -z --cached -- *.nix").quiet().output();
-    let output = output.with_context(|| format!("cannot ask git for the files in `{dir}`"))?;
+    let failed = || format!("cannot ask git for the files in `{dir}`");
+    let listed = outside_hook(cmd!(sh, "git -C {dir} ls-files -z --cached -- *.nix"));
+    let output = listed.quiet().ignore_status().output().with_context(failed)?;
+    if !output.status.success() {
+        bail!("{}: {}", failed(), String::from_utf8_lossy(&output.stderr).trim());
+    }
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut res: Vec<Utf8PathBuf> = names
         .split_terminator('\0')

@@ -11,6 +11,7 @@ use crate::locks::calls::{self, Request};
 use crate::locks::{self, State, transaction};
 use crate::plan::Step;
 use crate::report::count;
+use crate::revision::outside_hook;
 use crate::workspace::Reference;
 use crate::workspace::nearest::{did_you_mean, nearest};
 
@@ -72,7 +73,8 @@ pub(crate) fn transact<T>(
 fn forget_created(cx: &Context, restored: &[Utf8PathBuf]) {
     for path in restored.iter().filter(|it| !cx.workspace.root.join(it).exists()) {
         let sh = &cx.sh;
-        let _ = cmd!(sh, "git reset --quiet -- {path}").quiet().ignore_stdout().ignore_stderr().run();
+        let reset = outside_hook(cmd!(sh, "git reset --quiet -- {path}"));
+        let _ = reset.quiet().ignore_stdout().ignore_stderr().run();
     }
 }
 
@@ -254,6 +256,9 @@ pub(crate) fn flakes(cx: &Context, states: &[State], dirs: &[Utf8PathBuf]) -> an
 pub(crate) fn known_inputs(states: &[State], flakes: &[usize], names: &[String]) -> anyhow::Result<()> {
     let known: BTreeSet<&str> = flakes.iter().flat_map(|it| states[*it].inputs()).collect();
     let Some(name) = names.iter().find(|it| !known.contains(it.as_str())) else { return Ok(()) };
+    if known.is_empty() {
+        bail!("no flake has the input `{name}`, nor any other");
+    }
     let near = did_you_mean(&nearest(name, known.iter().copied()));
     let all = known.iter().copied().collect::<Vec<_>>().join(", ");
     bail!("no flake has the input `{name}`{near} (inputs: {all})");

@@ -4,7 +4,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 /// Changes whenever a tracked file of the repository around `dir` changes. `None` where that cannot be told:
 /// outside of git, and with submodules that are dirty.
@@ -14,7 +14,7 @@ use xshell::{Shell, cmd};
 pub fn of_tree(sh: &Shell, dir: &Utf8Path) -> Option<String> {
     let top = work_tree(dir)?;
     let args = ["--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=no"];
-    let status = cmd!(sh, "git -C {top} {args...}").quiet().ignore_stderr().output().ok()?;
+    let status = outside_hook(cmd!(sh, "git -C {top} {args...}")).quiet().ignore_stderr().output().ok()?;
     let status = String::from_utf8(status.stdout).ok()?;
     let mut hash = Sha256::new();
     let mut entries = status.split('\0');
@@ -45,8 +45,8 @@ pub fn of_tree(sh: &Shell, dir: &Utf8Path) -> Option<String> {
 #[must_use]
 pub fn commit(sh: &Shell, dir: &Utf8Path) -> Option<(String, bool)> {
     let git = |args: &[&str]| {
-        let output = cmd!(sh, "git -C {dir} --no-optional-locks {args...}").quiet().ignore_stderr().read();
-        output.ok()
+        let git = outside_hook(cmd!(sh, "git -C {dir} --no-optional-locks {args...}"));
+        git.quiet().ignore_stderr().read().ok()
     };
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
@@ -65,6 +65,13 @@ fn content(path: &Utf8Path, hash: &mut Sha256) {
             Err(error) => hash.update(error.kind().to_string()),
         },
     }
+}
+
+/// A git that looks at the directory it is told, also when we run in a hook: there git says by these which repository
+/// and which index a hook is for, and a git that is to work on another tree would write to that index.
+pub fn outside_hook(git: Cmd<'_>) -> Cmd<'_> {
+    let told = ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"];
+    told.into_iter().fold(git, Cmd::env_remove)
 }
 
 /// The top of the git work tree that a directory is in.

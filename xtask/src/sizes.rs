@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::files::write_atomic;
+use crate::memory;
 use crate::nix::store_path::StorePath;
 use crate::plan::{Settings, Step};
 
@@ -72,7 +73,7 @@ impl Sizes {
                     known.sizes.insert(path, info.nar_size);
                 }
             }
-            write_atomic(&file, &serde_json::to_vec(&known)?)?;
+            memory::forgive(cx, write_atomic(&file, &serde_json::to_vec(&known)?));
         }
         known.sizes.retain(|path, _| there.contains(&path));
         Ok(known)

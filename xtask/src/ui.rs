@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub struct Ui {
     warned: RefCell<BTreeSet<String>>,
     talked: Cell<Instant>,
     interrupt: Option<Interrupt>,
+    /// Why a part of the result did not reach who waits for it.
+    lost: RefCell<Option<std::io::Error>>,
 }
 
 impl Ui {
@@ -62,6 +64,7 @@ impl Ui {
             warned: RefCell::default(),
             talked: Cell::new(Instant::now()),
             interrupt: None,
+            lost: RefCell::default(),
         }
     }
 
@@ -258,10 +261,13 @@ impl Ui {
             };
             report.lines.iter().filter(|it| !told(it)).for_each(|it| self.data(it));
         }
-        match report.code {
-            Some(code) => ExitCode::from(code),
-            None if report.ok => ExitCode::SUCCESS,
-            None => ExitCode::from(1),
+        let code = report.code.unwrap_or(u8::from(!report.ok));
+        match self.lost.take() {
+            Some(error) => {
+                self.talk(&format!("{} cannot write the result: {error}", self.paint("31;1", "error:")));
+                ExitCode::from(code.max(1))
+            }
+            None => ExitCode::from(code),
         }
     }
 
@@ -335,7 +341,16 @@ impl Ui {
     }
 
     fn data(&self, text: &str) {
-        self.above(|| drop(writeln!(std::io::stdout(), "{text}")));
+        self.above(|| {
+            let mut out = std::io::stdout();
+            match writeln!(out, "{text}").and_then(|()| out.flush()) {
+                // A reader that goes away has what it wanted.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    let _ = self.lost.borrow_mut().get_or_insert(error);
+                }
+                _ => {}
+            }
+        });
     }
 
     /// Prints above what moves.

@@ -9,7 +9,7 @@ use xshell::{Shell, cmd};
 
 use crate::context::Context;
 use crate::files::create_dir;
-use crate::revision;
+use crate::revision::{self, outside_hook};
 
 /// A detached work tree of git below `target/xtask/worktrees/`. It goes when this does; what a killed process left
 /// is removed by the next one.
@@ -35,13 +35,15 @@ impl Worktree {
         let dir = free_name(&all);
         let sh = &cx.sh;
         // Hooks are for people's checkouts, and so is what LFS would download.
-        let output =
-            cmd!(sh, "git -C {top} -c core.hooksPath=/dev/null worktree add --quiet --detach {dir} {commit}")
-                .env("GIT_LFS_SKIP_SMUDGE", "1")
-                .quiet()
-                .ignore_status()
-                .output()
-                .context("cannot run git")?;
+        let output = outside_hook(cmd!(
+            sh,
+            "git -C {top} -c core.hooksPath=/dev/null worktree add --quiet --detach {dir} {commit}"
+        ))
+        .env("GIT_LFS_SKIP_SMUDGE", "1")
+        .quiet()
+        .ignore_status()
+        .output()
+        .context("cannot run git")?;
         let root = cx.workspace.root.canonicalize_utf8().context("cannot find the workspace")?;
         let inside = root.strip_prefix(&top).unwrap_or(Utf8Path::new(""));
         let root = dir.join(inside);
@@ -58,7 +60,7 @@ impl Worktree {
     /// When git cannot.
     pub fn commit(&self, message: &str) -> anyhow::Result<()> {
         let (sh, dir) = (&self.sh, &self.dir);
-        cmd!(sh, "git -C {dir} add --all")
+        outside_hook(cmd!(sh, "git -C {dir} add --all"))
             .quiet()
             .ignore_stdout()
             .run()
@@ -73,7 +75,7 @@ impl Worktree {
             "-c",
             "commit.gpgSign=false",
         ];
-        cmd!(sh, "git -C {dir} {options...} commit --quiet --allow-empty --message {message}")
+        outside_hook(cmd!(sh, "git -C {dir} {options...} commit --quiet --allow-empty --message {message}"))
             .quiet()
             .run()
             .context("cannot commit what was planted")
@@ -99,7 +101,7 @@ fn free_name(all: &Utf8Path) -> Utf8PathBuf {
 }
 
 fn remove(sh: &Shell, top: &Utf8Path, dir: &Utf8Path) {
-    let removed = cmd!(sh, "git -C {top} worktree remove --force --force {dir}")
+    let removed = outside_hook(cmd!(sh, "git -C {top} worktree remove --force --force {dir}"))
         .quiet()
         .ignore_stdout()
         .ignore_stderr()
@@ -107,7 +109,7 @@ fn remove(sh: &Shell, top: &Utf8Path, dir: &Utf8Path) {
     if removed.is_err() {
         // git does not know it, or not any more: then it is only a directory.
         drop(std::fs::remove_dir_all(dir));
-        drop(cmd!(sh, "git -C {top} worktree prune").quiet().ignore_stderr().run());
+        drop(outside_hook(cmd!(sh, "git -C {top} worktree prune")).quiet().ignore_stderr().run());
     }
 }
 
@@ -140,15 +142,25 @@ pub fn top(cx: &Context) -> anyhow::Result<Utf8PathBuf> {
 /// # Errors
 /// When there is no such commit here.
 pub fn commit(cx: &Context, revision: &str) -> anyhow::Result<String> {
-    let (sh, top) = (&cx.sh, top(cx)?);
-    let wanted = format!("{revision}^{{commit}}");
-    let found = cmd!(sh, "git -C {top} rev-parse --verify --quiet --end-of-options {wanted}")
-        .quiet()
-        .ignore_stderr()
-        .read();
-    found.ok().with_context(|| {
-        format!("git knows no commit `{revision}` here; if the clone is a shallow one, run `git fetch --unshallow`")
-    })
+    commit_in(cx, &top(cx)?, revision)
+}
+
+/// The same, of another work tree.
+///
+/// # Errors
+/// When there is no such commit in it.
+pub fn commit_in(cx: &Context, top: &Utf8Path, revision: &str) -> anyhow::Result<String> {
+    match answer(cx, top, &["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])?
+    {
+        Ok(hash) => Ok(hash),
+        Err(why) if !why.contains("Needed a single revision") => {
+            bail!("cannot ask git for the commit `{revision}`: {why}")
+        }
+        Err(_) if revision == "HEAD" => bail!("there is no commit in `{top}` yet; make one: `git commit`"),
+        Err(_) => bail!(
+            "git knows no commit `{revision}` here; if the clone is a shallow one, run `git fetch --unshallow`"
+        ),
+    }
 }
 
 /// Where the current commit parted from a revision.
@@ -156,10 +168,20 @@ pub fn commit(cx: &Context, revision: &str) -> anyhow::Result<String> {
 /// # Errors
 /// When the two have nothing in common, as in a shallow clone.
 pub fn merge_base(cx: &Context, revision: &str) -> anyhow::Result<String> {
-    let commit = commit(cx, revision)?;
-    let (sh, top) = (&cx.sh, top(cx)?);
-    let found = cmd!(sh, "git -C {top} merge-base HEAD {commit}").quiet().ignore_stderr().read();
+    let (top, commit) = (top(cx)?, commit(cx, revision)?);
+    let found = answer(cx, &top, &["merge-base", "HEAD", &commit])?;
     found.ok().filter(|it| !it.is_empty()).with_context(|| {
         format!("HEAD and `{revision}` have no commit in common; if the clone is a shallow one, run `git fetch --unshallow`")
     })
+}
+
+/// What git answers in a work tree, or why it does not.
+fn answer(cx: &Context, top: &Utf8Path, args: &[&str]) -> anyhow::Result<Result<String, String>> {
+    let sh = &cx.sh;
+    // Its words are looked at: no translation.
+    let git = outside_hook(cmd!(sh, "git -C {top} {args...}")).env("LC_ALL", "C");
+    let output = git.quiet().ignore_status().output().context("cannot run git")?;
+    let text = if output.status.success() { output.stdout } else { output.stderr };
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    Ok(if output.status.success() { Ok(text) } else { Err(text) })
 }

@@ -30,10 +30,10 @@ impl Address {
             .split_once("://")
             .with_context(|| format!("`{url}` is no URL; a cache is s3://…, https://… or file://…"))?;
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        if place.contains('@') {
-            bail!(
-                "a user or a password in the URL of a cache would end up in logs; use `~/.aws` or the environment"
-            );
+        let host = if scheme == "file" { None } else { place.split('/').next() };
+        let endpoints = query.split('&').filter_map(|it| it.strip_prefix("endpoint="));
+        if host.into_iter().chain(endpoints).any(names_user) {
+            bail!("{LOGIN}");
         }
         let parameters = parameters(query).with_context(|| format!("`{url}`"))?;
         match scheme {
@@ -51,6 +51,15 @@ impl Address {
             _ => bail!("`{url}`: a cache is s3://…, https://… or file://…"),
         }
     }
+}
+
+/// What is not repeated.
+pub(super) const LOGIN: &str =
+    "a user or a password in the URL of a cache would end up in logs; use `~/.aws` or the environment";
+
+/// Whether a part of a URL says who logs in.
+pub(super) fn names_user(host: &str) -> bool {
+    host.contains('@') || host.contains("%40")
 }
 
 fn s3(bucket: &str, parameters: Vec<(String, String)>) -> anyhow::Result<S3Address> {
@@ -85,7 +94,7 @@ fn s3(bucket: &str, parameters: Vec<(String, String)>) -> anyhow::Result<S3Addre
         let host = endpoint.strip_prefix("http://").or(endpoint.strip_prefix("https://"));
         let host = host.map(|it| it.trim_end_matches('/'));
         ensure!(
-            host.is_some_and(|it| !it.is_empty() && !it.contains(['/', '@'])),
+            host.is_some_and(|it| !it.is_empty() && !it.contains('/')),
             "`{endpoint}` cannot be an endpoint: that is http(s)://HOST[:PORT]"
         );
         *endpoint = endpoint.trim_end_matches('/').to_owned();
@@ -163,7 +172,7 @@ mod tests {
             Address::parse("https://c.example/x/").unwrap(),
             Address::Http("https://c.example/x".to_owned())
         );
-        assert_eq!(Address::parse("file:///var/a%20b").unwrap(), Address::File("/var/a b".into()));
+        assert_eq!(Address::parse("file:///var/a%20b@c").unwrap(), Address::File("/var/a b@c".into()));
     }
 
     #[test]
@@ -178,6 +187,8 @@ mod tests {
             ("s3://bkt?compression=zstd", "cache.compression-level"),
             ("s3://bkt?regoin=x", "region, endpoint, scheme and profile"),
             ("https://u:hunter2@c.example", "would end up in logs"),
+            ("s3://b?endpoint=http://u:hunter2@c.example", "would end up in logs"),
+            ("s3://bkt?region=%zz&endpoint=u:hunter2%40c.example", "would end up in logs"),
             ("https://", "names no host"),
             ("file://relative", "no absolute path"),
             ("s3://bkt?region=%zz", "hexadecimal"),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::address::S3Address;
+use super::address::{LOGIN, S3Address, names_user};
 use super::answer::{self, Page, Part};
 use super::signature::{self, Signed, encode};
 use super::{Content, content_type};
@@ -75,6 +75,9 @@ impl S3 {
         let region = region.unwrap_or("us-east-1").to_owned();
         let endpoint = address.endpoint.as_deref();
         let endpoint = endpoint.or(machine.env("AWS_ENDPOINT_URL_S3")).or(machine.env("AWS_ENDPOINT_URL"));
+        if endpoint.is_some_and(names_user) {
+            return Err(Failure::new(Kind::Other, LOGIN));
+        }
         // A dot in the name would not match the certificate of `*.s3.REGION.amazonaws.com`.
         let (base, root) = match endpoint {
             Some(endpoint) => (endpoint.trim_end_matches('/').to_owned(), format!("/{bucket}/")),

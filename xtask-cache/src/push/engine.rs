@@ -203,7 +203,8 @@ impl<'a> Engine<'a> {
     /// Sees to it that the cache has the archive.
     fn archive(&self, n: usize) -> Result<(), Stop> {
         let (path, info) = self.paths[n];
-        if let Some(packed) = self.staging.uploaded(path, &info.nar_hash)
+        if !self.job.rotten.contains(path)
+            && let Some(packed) = self.staging.uploaded(path, &info.nar_hash)
             && self.bucket.size(&url(packed)?)? == Some(packed.file_size)
         {
             self.read.fetch_add(info.nar_size, Ordering::Relaxed);
@@ -284,6 +285,7 @@ impl<'a> Engine<'a> {
         let key = url(packed)?;
         // Who was killed may have sent it, and not had the time to write that down.
         let ask = self.staging.resumed || packed.file_size >= WORTH_ASKING;
+        let ask = ask && !self.job.rotten.contains(&packed.path);
         if ask && self.bucket.size(&key)? == Some(packed.file_size) {
             return Ok(());
         }

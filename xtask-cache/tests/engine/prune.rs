@@ -164,8 +164,10 @@ fn a_large_archive_that_has_rotted_is_sent_again() {
     bytes[1000] ^= 1;
     fs::write(&file, bytes).unwrap();
     assert_eq!(lab.holes().len(), 1);
-    let job = json!({"cache": lab.url_at(&lab.address), "paths": [path], "archives": [path]});
-    Pushed::of(lab.verb("drop", &[], &job).output().unwrap()).good();
-    assert_eq!(lab.push().good().pushed(), 1);
+    assert_eq!(lab.push().good().pushed(), 0);
+    let mut job = lab.job(&lab.url_at(&lab.address));
+    job["again"] = json!([path]);
+    job["rotten"] = json!([path]);
+    assert_eq!(Pushed::of(lab.command(&[], &job).output().unwrap()).good().pushed(), 1);
     lab.complete();
 }

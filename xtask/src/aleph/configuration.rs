@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use crate::context::Context;
 use crate::inventory;
 use crate::known_names::KnownNames;
+use crate::memory;
 use crate::plan::Settings;
 use crate::plan::question;
 use crate::workspace::nearest::{did_you_mean, nearest};
@@ -62,7 +63,8 @@ pub fn choose(
     asked: Option<&str>,
 ) -> anyhow::Result<String> {
     let names = inventory::attributes(cx, flake, SET, settings)?;
-    KnownNames::remember_configurations(&cx.state(), &cx.workspace.flakes[flake].name, &names)?;
+    let known = KnownNames::remember_configurations(&cx.state(), &cx.workspace.flakes[flake].name, &names);
+    memory::forgive(cx, known);
     let name = asked.unwrap_or(&cx.workspace.manifest.aleph.config);
     if names.iter().any(|it| it == name) {
         return Ok(name.to_owned());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::files::write_atomic;
+use crate::memory;
 use crate::nix::store_path::StorePath;
 use crate::outcome::Outcome;
 
@@ -25,10 +26,15 @@ fn file(cx: &Context) -> Utf8PathBuf {
 /// Remembers the outputs that are there now.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it cannot be written, and there is an older one, which would be pushed instead.
 pub fn remember(cx: &Context, outcome: &Outcome) -> anyhow::Result<()> {
     let record = Record { version: FORMAT, paths: outputs(outcome) };
-    write_atomic(&file(cx), &serde_json::to_vec(&record)?)
+    let written = write_atomic(&file(cx), &serde_json::to_vec(&record)?);
+    if file(cx).exists() {
+        return written;
+    }
+    memory::forgive(cx, written);
+    Ok(())
 }
 
 /// The outputs of those packages that are built.

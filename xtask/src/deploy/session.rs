@@ -190,9 +190,11 @@ impl Session {
         let (runs, profile) = (Some(self.facts.current.clone()), Some(self.facts.profile.clone()));
         let end = super::verdict::End::Deployed;
         let verdict = Verdict { end, why: None, runs, profile, generation: self.facts.generation };
-        let mut report = verdict.report(&self.ssh.target.to_string(), more);
-        report.notes.insert(0, "there is nothing to do".to_owned());
-        report
+        let target = self.ssh.target.to_string();
+        Report {
+            notes: vec![verdict.text(&target, "there is nothing to do")],
+            ..verdict.report(&target, more)
+        }
     }
 
     #[must_use]

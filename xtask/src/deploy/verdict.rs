@@ -60,7 +60,7 @@ impl Verdict {
     }
 
     /// The words for people; `done` is what was to be done with the device `target`.
-    fn text(&self, target: &str, done: &str) -> String {
+    pub(super) fn text(&self, target: &str, done: &str) -> String {
         let runs = match &self.runs {
             Some(path) => format!("{target} runs {path}"),
             None => format!("{target} runs what it ran before"),

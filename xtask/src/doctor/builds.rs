@@ -60,7 +60,11 @@ fn directory(facts: &Facts) -> Check {
         place(space)
     );
     let need = facts.largest.map_or(LARGE, |it| it.saturating_mul(BULK).max(LARGE));
-    let cure = if facts.is_mac() || facts.installation.settings_file().is_some() {
+    let own = facts.nix.as_ref().ok().and_then(|it| it.store_root.as_ref());
+    let cure = if let Some(root) = own {
+        let beside = dir.path.starts_with(root);
+        if beside { "set XDG_CACHE_HOME to a directory on disk" } else { "set TMPDIR to a directory on disk" }
+    } else if facts.is_mac() || facts.installation.settings_file().is_some() {
         "cargo xtask setup builder disk"
     } else {
         "`nix.settings.build-dir = \"/var/cache/nix-build\";` and a tmpfiles rule that makes it, as in nix/hosts/orbstack.nix"
@@ -77,7 +81,7 @@ fn directory(facts: &Facts) -> Check {
             .cure(cure),
         it if it.free < LITTLE => Check::fail(GROUP, name, found)
             .because("builds will end with `No space left on device`")
-            .cure("nix-collect-garbage --delete-older-than 30d"),
+            .cure(facts.collect_garbage()),
         _ => Check::pass(GROUP, name, found),
     }
 }

@@ -240,6 +240,11 @@ impl Facts {
     pub fn is_mac(&self) -> bool {
         self.host.os == Os::MacOs
     }
+
+    /// What makes room in the store.
+    pub(super) fn collect_garbage(&self) -> String {
+        self.nix.as_ref().map(Nix::collect_garbage).unwrap_or_default()
+    }
 }
 
 const BROKEN: &str = "the check itself failed; please report that";

@@ -99,7 +99,7 @@ fn space(facts: &Facts) -> Check {
         return Check::skipped(STORE, "space", format!("there is no {}", facts.store_dir()));
     };
     let found = format!("{} free of {} ({})", bytes(space.free), bytes(space.total), place(space));
-    let cure = "nix-collect-garbage --delete-older-than 30d";
+    let cure = facts.collect_garbage();
     match space {
         it if it.free < LITTLE / 10 => Check::fail(STORE, "space", found)
             .because("builds and downloads will end with `No space left on device`")

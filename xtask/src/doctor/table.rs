@@ -100,6 +100,23 @@ fn room_for_the_store_and_for_builds() {
     check(&machine, &facts, "directory", "skipped /tmp (the default of Nix 2.26.3) cannot be looked at");
 }
 
+/// It has no daemon that `setup` could tell, no `nix-collect-garbage`, and is not on PATH.
+#[test]
+fn what_cures_our_own_nix() {
+    let mut facts = Machine::linux().facts();
+    let nix = facts.nix.as_mut().unwrap();
+    (nix.program, nix.store_root) = ("/home/u/nix/bin/nix".into(), Some("/home/u/store".into()));
+    facts.store_space.as_mut().unwrap().free = 1;
+    let cures = |facts: &Facts| {
+        let named = |name: &str| checks(facts).into_iter().find(|it| it.name == name).unwrap().cure;
+        [named("directory"), named("space")]
+    };
+    let garbage = "/home/u/nix/bin/nix-store --gc";
+    assert_eq!(cures(&facts), ["set TMPDIR to a directory on disk", garbage]);
+    facts.build_dir.path = "/home/u/store/nix/var/nix/builds".into();
+    assert_eq!(cures(&facts), ["set XDG_CACHE_HOME to a directory on disk", garbage]);
+}
+
 #[test]
 fn isolation_of_builds() {
     let machine = Machine::linux();

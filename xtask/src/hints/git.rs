@@ -9,7 +9,7 @@ use super::{instead, plain};
 use crate::context::Context;
 use crate::plan::{Settings, question, quoted};
 use crate::report::Hint;
-use crate::revision;
+use crate::revision::{self, outside_hook};
 use crate::rules::diagnosis::Finding;
 
 /// Nix sees only what git knows. 2.34 says so itself; 2.26 claims that the file does not exist, and may be right.
@@ -31,8 +31,10 @@ pub(super) fn untracked(cx: &Context, finding: &Finding) -> Option<Hint> {
         return instead("git-submodule", &holes, finding);
     }
     let sh = &cx.sh;
-    let known =
-        cmd!(sh, "git -C {top} ls-files --error-unmatch -- {file}").quiet().ignore_stdout().ignore_stderr();
+    let known = outside_hook(cmd!(sh, "git -C {top} ls-files --error-unmatch -- {file}"))
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr();
     if known.run().is_ok() {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::nix_edit::hash::{Edit, placeholders, places};
 use crate::nix_edit::splice;
 use crate::plan::quoted;
 use crate::report::Hint;
-use crate::revision;
+use crate::revision::{self, outside_hook};
 use crate::rules::diagnosis::Finding;
 
 /// A file that has the hash, and what to put there.
@@ -98,7 +98,7 @@ fn find(cx: &Context, finding: &Finding) -> Vec<Place> {
 
 fn nix_files(cx: &Context, top: &Utf8Path) -> Vec<Utf8PathBuf> {
     let sh = &cx.sh;
-    let listed = cmd!(sh, "git -C {top} ls-files -z -- *.nix").quiet().ignore_stderr().read();
+    let listed = outside_hook(cmd!(sh, "git -C {top} ls-files -z -- *.nix")).quiet().ignore_stderr().read();
     let listed = listed.unwrap_or_default();
     listed.split('\0').filter(|it| !it.is_empty()).map(|it| top.join(it)).collect()
 }

@@ -66,7 +66,7 @@ impl Build {
             self.plan(cx, &selected)?;
             return Ok(Report::done());
         }
-        let destination = if self.push { Some(Destination::of(cx, None, None)?) } else { None };
+        let destination = if self.push { Some(Destination::of(cx, None, None, None)?) } else { None };
         let watcher = destination.as_ref().and_then(|it| watch(cx, it, &selected));
         let outcome = self.build_and_fix(cx, selected);
         let pushed = watcher.map(|it| it.end(cx));

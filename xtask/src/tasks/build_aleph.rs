@@ -137,9 +137,9 @@ impl BuildAleph {
         let last = Manifest::last(&cx.state().join("aleph"), self.output.name());
         let last = last.filter(|it| it.file.is_some()).map_or(0, |it| it.size);
         let built = if work.builds > 0 { last } else { 0 };
-        let store = cx.nix()?.real("/nix/store");
-        let cure = "make some with `nix store gc`";
-        room::check(&store, work.download + built, "the store", cure)?;
+        let nix = cx.nix()?;
+        let (store, cure) = (nix.real("/nix/store"), nix.typed("make some with `nix-collect-garbage`"));
+        room::check(&store, work.download + built, "the store", &cure)?;
         if let Some(out) = &self.out {
             room::check(&cx.dir.join(out), last, "the image", ELSEWHERE)?;
         }
@@ -174,7 +174,7 @@ impl BuildAleph {
         if cx.interrupt.signal().is_some() {
             bail!("interrupted");
         }
-        let again = format!("cargo xtask build-aleph {}", self.output);
+        let again = format!("cargo xtask {}", self.words().join(" "));
         let known = cx.workspace.manifest.aleph.target.is_some();
         let on_device = if known { "--on-device" } else { "--on-device=root@ADDRESS" };
         let decision =

@@ -56,7 +56,10 @@ impl Bump {
         let diffs = plan.edits.iter().map(|it| format::diff(&it.old, &it.new, it.file.as_str()));
         let diffs: Vec<String> = diffs.map(|it| it.trim_end().to_owned()).collect();
         let files: Vec<&Utf8PathBuf> = plan.edits.iter().map(|it| &it.file).collect();
-        let json = json!({"version": 1, "ok": true, "release": self.release.to_string(), "files": files});
+        let (release, none) = (self.release.to_string(), [(); 0]);
+        let json = json!({
+            "version": 1, "ok": true, "release": release, "files": files, "changes": none, "troubles": none,
+        });
         if plan.edits.is_empty() {
             let notes = vec![format!("no input names another release than {}", self.release)];
             return Ok(Report { notes, json, ..Report::done() });

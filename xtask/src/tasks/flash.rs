@@ -5,7 +5,7 @@ mod list;
 mod write;
 
 use anyhow::{Context as _, bail};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use xshell::cmd;
 
 use self::image::Image;
@@ -51,6 +51,7 @@ impl Flash {
             self.named_in_full(named)?;
         }
         let path = image::choose(cx, self.image.as_deref())?;
+        named.map_or(Ok(()), |it| elsewhere(&path, it))?;
         if !cx.globals.yes && !cx.globals.dry_run {
             askable(cx, &named.map_or_else(|| candidates(&disks, None), |it| Ok(vec![it]))?)?;
         }
@@ -66,6 +67,7 @@ impl Flash {
         } else {
             confirmed(cx, &candidates)?
         };
+        elsewhere(&image.path, disk)?;
         let writer = Writer { companion: &companion, image: &image, disk, eject: !self.no_eject };
         if cx.globals.dry_run {
             writer.plan(cx)?;
@@ -164,6 +166,19 @@ fn candidates(disks: &[Disk], need: Option<Need>) -> anyhow::Result<Vec<&Disk>> 
         "there is no disk to write to: plug in a USB stick or an SD card (`cargo xtask flash --list` shows all disks){}",
         near.concat()
     )
+}
+
+/// Refuses an image that would be overwritten by itself.
+fn elsewhere(image: &Utf8Path, disk: &Disk) -> anyhow::Result<()> {
+    match disk.uses.iter().find(|it| image.starts_with(it)) {
+        Some(place) => {
+            bail!(
+                "`{image}` is on {} itself, which is mounted at {place}; copy it to another disk first",
+                disk.name
+            )
+        }
+        None => Ok(()),
+    }
 }
 
 /// The only one, where nobody is asked.

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::files::{create_dir, write_atomic};
 use crate::plan::{Step, quoted};
 use crate::report::{Report, Table};
+use crate::revision::outside_hook;
 
 /// Where this repository is: the flake that a new configuration is locked to.
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -59,7 +60,12 @@ fn services(text: &str) -> Result<Services, String> {
 
 impl New {
     pub(crate) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let dir = cx.dir.join(&self.dir);
+        // Without a slash at its end, and behind links: it is replaced as a whole.
+        let dir: Utf8PathBuf = cx.dir.join(&self.dir).components().collect();
+        let dir = dir.canonicalize_utf8().unwrap_or(dir);
+        if dir == cx.host.cwd {
+            bail!("that is where you are: name a new directory");
+        }
         let title = dir.file_name().context("the new directory needs a name")?.to_owned();
         refuse_what_is_there(&dir)?;
         if cx.host.which("git").is_none() {
@@ -235,7 +241,7 @@ fn write(
         write_atomic(&dir.join(file), text.as_bytes())?;
     }
     let sh = cx.sh.clone();
-    let git = |args: &[&str]| cmd!(sh, "git -C {dir} {args...}").quiet().ignore_stdout();
+    let git = |args: &[&str]| outside_hook(cmd!(sh, "git -C {dir} {args...}")).quiet().ignore_stdout();
     git(&["init", "--quiet"]).run().context("cannot make a git repository")?;
     git(&["add", "."]).run()?;
     let locked = lock(cx, dir).map_err(|it| format!("{it:#}"));
@@ -253,7 +259,8 @@ fn write(
 fn lock(cx: &mut Context, dir: &Utf8Path) -> anyhow::Result<String> {
     let repository = Utf8Path::new(REPOSITORY).canonicalize_utf8()?;
     let sh = cx.sh.clone();
-    let revision = cmd!(sh, "git -C {repository} rev-parse HEAD").quiet().ignore_stderr().read();
+    let revision = outside_hook(cmd!(sh, "git -C {repository} rev-parse HEAD"));
+    let revision = revision.quiet().ignore_stderr().read();
     let revision = revision.with_context(|| format!("`{repository}` is no git repository"))?;
     let url = format!("git+file://{repository}?dir=aleph&rev={revision}");
     let step = Step::Lock { flake: dir.to_string(), overrides: vec![("aleph".to_owned(), url)] };

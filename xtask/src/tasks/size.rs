@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, bail};
 use camino::Utf8PathBuf;
 use serde_json::{Value, json};
-use xshell::cmd;
 
 use super::build::Build;
 use crate::closure::{Closure, Info, change, page, parse_size, tree};
@@ -16,6 +15,7 @@ use crate::nix::store_path::StorePath;
 use crate::plan::{self, Settings, Step, question};
 use crate::report::{Report, bytes, count};
 use crate::revision;
+use crate::worktree;
 
 /// Show how large a package is with all that it needs at run time, and why each part is there
 ///
@@ -181,11 +181,7 @@ impl Size {
 fn flake_at(cx: &Context, flake: usize, revision: &str) -> anyhow::Result<String> {
     let dir = cx.flake_dir(flake);
     let top = revision::work_tree(&dir).context("`--since` needs git, and this is no git work tree")?;
-    let sh = &cx.sh;
-    let name = format!("{revision}^{{commit}}");
-    let found = cmd!(sh, "git -C {top} rev-parse --verify --quiet --end-of-options {name}");
-    let commit = found.quiet().ignore_stderr().read();
-    let commit = commit.with_context(|| format!("git knows no revision `{revision}`; see `git log`"))?;
+    let commit = worktree::commit_in(cx, &top, revision)?;
     Ok(cx.flake_ref_at(flake, &top, &commit))
 }
 

@@ -12,6 +12,7 @@ use crate::locks::changes::{self, Change};
 use crate::locks::{self, State, calendar};
 use crate::relock;
 use crate::report::{Report, Table, count};
+use crate::revision::outside_hook;
 
 /// Update inputs in all flakes at once: each to the same revision everywhere, or nothing at all
 ///
@@ -76,10 +77,10 @@ fn commit(cx: &Context, before: &[State], after: &[State]) -> anyhow::Result<Opt
     let sh = &cx.sh;
     let failed = "the locks are updated, but cannot be committed";
     let paths = &files;
-    cmd!(sh, "git add --intent-to-add -- {paths...}").quiet().run().context(failed)?;
-    let commit = cmd!(sh, "git commit --quiet --message {message} -- {paths...}").quiet().ignore_stdout();
-    commit.run().context(failed)?;
-    Ok(Some(cmd!(sh, "git rev-parse HEAD").quiet().read()?))
+    outside_hook(cmd!(sh, "git add --intent-to-add -- {paths...}")).quiet().run().context(failed)?;
+    let commit = outside_hook(cmd!(sh, "git commit --quiet --message {message} -- {paths...}"));
+    commit.quiet().ignore_stdout().run().context(failed)?;
+    Ok(Some(outside_hook(cmd!(sh, "git rev-parse HEAD")).quiet().read()?))
 }
 
 /// What has changed, for people and machines.

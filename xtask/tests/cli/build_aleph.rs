@@ -90,6 +90,8 @@ fn nowhere_names_every_way() {
     let args = ["build-aleph", "sdimage", "--", "--builders", builders];
     let run = sandbox.run_args(&args).bad();
     drop(run.says("builder ssh-ng://nobody@127.0.0.1:1?x=y: does not answer: "));
+    let run = sandbox.run("build-aleph sdimage --config bench").bad();
+    drop(run.says("  cargo xtask build-aleph sdimage --config bench --on-device=root@ADDRESS\n"));
     let args = ["build-aleph", "sdimage", "--", "--builders", "a x86_64-linux; b aarch64-linux - lots"];
     let run = sandbox.run_args(&args).bad();
     run.says("bad machine, so Nix uses none at all: column 4, the builds at once, is `lots` and no number");

@@ -61,6 +61,7 @@ fn the_jobs_that_there_are() {
     .assert_eq(&sandbox.run("ci list").good().text());
     let json = sandbox.run("ci list --json").good().json();
     assert_eq!(json["jobs"][2]["secrets"][0], "CACHE_KEY");
+    assert!(["env", "runner", "queue"].iter().all(|it| json["jobs"][0].get(it).is_some()), "{json}");
     // A workspace without a table has one job.
     expect![[r#"
         cargo xtask check
@@ -118,12 +119,30 @@ fn a_job_whose_words_are_none_of_ours() {
         ("chekc", "unrecognized subcommand 'chekc'"),
         ("check --statik", "unexpected argument '--statik' found"),
         ("ci rustfmt", "a job cannot run jobs"),
+        ("build -n", "a job that only says what it would do is none"),
         ("shell -- true", "it would replace this process, so no job can run it"),
     ] {
         let table = format!("[[ci.job]]\nname = \"a\"\nrun = [\"{line}\"]\n");
         let problem = format!("xtask.toml: the job `a`: `{line}`: {problem}");
         Sandbox::new().file("xtask.toml", &table).run("ci").bad().says(&problem);
     }
+}
+
+#[test]
+fn a_line_of_a_job_has_flags_of_its_own() {
+    let table = "[[ci.job]]\nname = \"a\"\nrun = [\"--nix /nowhere/nix build\"]\n";
+    let sandbox = Sandbox::new().packages(&[("default", ": > $out")]).file("xtask.toml", table);
+    sandbox.run("ci a").bad().says("/nowhere/nix");
+}
+
+/// What is remembered of the tree is remembered of the files as they were.
+#[test]
+fn a_line_that_writes_a_flake_before_one_that_reads_it() {
+    let table = "[[ci.job]]\nname = \"a\"\nrun = [\"build one --no-link\", \"cargo more\", \"build two --no-link\"]\n";
+    let sandbox = a_crate("").packages(&[("one", ": > $out")]).file("xtask.toml", table);
+    sandbox.program("bin/cargo-more", "#!/bin/sh\nsed -i 's/one/two/g' flake.nix\n");
+    let path = format!("{}/bin:{}", sandbox.temp(), sandbox.environment()["PATH"]);
+    sandbox.env("PATH", &path).run("ci a").good();
 }
 
 #[test]

@@ -97,6 +97,8 @@ fn ten_kinds_of_change() {
 #[test]
 fn each_choice_has_a_reason() {
     let sandbox = repository();
+    let run = sandbox.run("ci matrix --system x86_64-linus --format github").good();
+    assert_eq!(run.says("no flake has an output for `x86_64-linus`").stdout, "{\"include\":[]}\n");
     sandbox.untracked("a/x", "changed\n");
     commit(&sandbox);
     let sandbox =

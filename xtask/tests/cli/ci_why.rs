@@ -101,6 +101,40 @@ fn what_makes_ci_slow() {
     assert!(!sandbox.root().join("target/xtask/worktrees").read_dir().unwrap().any(|_| true));
 }
 
+/// `git commit -a` tells its hooks of an index that is to become the commit: what is planted must not get into it.
+#[test]
+fn in_a_hook_of_git() {
+    let sandbox = repository();
+    let hook = format!("#!/bin/sh\nexec {} ci lint\n", env!("CARGO_BIN_EXE_xtask"));
+    let hook = sandbox.program("pre-commit", &hook);
+    std::fs::copy(hook, sandbox.root().join(".git/hooks/pre-commit")).unwrap();
+    sandbox.untracked("xtask.toml", "[ci.lint.accept]\nrev = \"a\"\nall = \"b\"\napp = \"c\"\n");
+    let mut commit = std::process::Command::new("git");
+    commit.args(["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-am", "x"]);
+    let run = commit.env_clear().envs(sandbox.environment()).current_dir(sandbox.root()).output().unwrap();
+    sandbox.told(run).good().says("3 outputs, 0 findings");
+    let git = |args: &[&str]| {
+        let told = std::process::Command::new("git").args(args).current_dir(sandbox.root()).output().unwrap();
+        String::from_utf8(told.stdout).unwrap()
+    };
+    assert_eq!(git(&["show", "--format=", "--name-only"]), "xtask.toml\n");
+    assert_eq!(git(&["status", "--porcelain"]), "");
+}
+
+#[test]
+fn where_git_has_nothing_to_compare_with() {
+    let sandbox = Sandbox::new().packages(&[("app", ": > $out")]);
+    for verb in
+        ["ci why app", "ci why app --since HEAD", "ci matrix --changed-since", "size app --since HEAD"]
+    {
+        sandbox.run(verb).bad().says("there is no commit in `$WORK` yet");
+    }
+    std::fs::remove_dir_all(sandbox.root().join(".git")).unwrap();
+    for verb in ["ci why app", "ci matrix --changed-since"] {
+        sandbox.run(verb).bad().says("`$WORK` is not in a git work tree");
+    }
+}
+
 /// What the cache lacks every machine builds. Of a cache that does not answer nothing is said.
 #[test]
 fn outputs_that_no_cache_has() {

@@ -44,10 +44,10 @@ fn bash() {
     asks(&terminal);
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--out", "orbit --out-link");
-    terminal.key("C-c");
+    terminal.key("C-u");
     asks(&terminal);
     tab(&terminal, "cargo dev --re", "cargo dev --refresh");
-    terminal.key("C-c");
+    terminal.key("C-u");
     asks(&terminal);
     // A file, where the verb wants one.
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
@@ -65,7 +65,7 @@ fn zsh() {
     asks(&terminal);
     tab(&terminal, "cargo xtask build or", "cargo xtask build orbit");
     tab(&terminal, "--keep", "orbit --keep-going");
-    terminal.key("C-c");
+    terminal.key("C-u");
     asks(&terminal);
     tab(&terminal, "cargo xtask fmt flak", "cargo xtask fmt flake.nix");
 }
@@ -99,7 +99,8 @@ fn asks(terminal: &Terminal) {
     terminal.becomes("an empty prompt", |it| it.lines().last() == Some("mine>"));
 }
 
-/// Types, presses Tab, and waits for what is to be seen then.
+/// Types, presses Tab, and waits for what is to be seen then. Who clears the line afterwards does it by `C-u`: a
+/// signal may come later than what is typed behind it.
 #[track_caller]
 fn tab(terminal: &Terminal, typed: &str, want: &str) {
     terminal.text(typed);

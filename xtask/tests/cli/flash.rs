@@ -120,6 +120,7 @@ fn what_was_meant() {
         .says("there is no image in target/xtask/aleph or result*/sd-image; name one, or");
     sandbox.run("flash no.img").bad().says("there is no image `no.img`");
     sandbox.run("flash .").bad().says("`.` is a directory; name the image in it");
+    sandbox.run("flash /dev/null").bad().says("`/dev/null` is a device or a pipe; an image is a file");
     sandbox.run("flash a.img --device nosuch").bad().says("there is no disk `nosuch`; ");
     sandbox.run("flash --yes a.img").bad().says("`--yes` needs `--device DEV` and `--serial SERIAL`");
     sandbox.run("flash --list a.img").wrong_usage().says("cannot be used with");

@@ -96,6 +96,32 @@ fn nothing_is_overwritten() {
     new(&sandbox, &[]).good();
 }
 
+/// As a shell completes it, and through a link; nothing is left where it fails.
+#[test]
+fn directories_as_they_are_written() {
+    let sandbox = Sandbox::new();
+    let new = |dir: &str| {
+        sandbox.run_args(&[
+            "new",
+            dir,
+            "--ssh-key",
+            KEY,
+            "--host-name",
+            "a",
+            "--no-wifi",
+            "--services",
+            "none",
+        ])
+    };
+    new("./slash/").good().says("now: cargo xtask -C slash build-aleph");
+    fs::create_dir(sandbox.root().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", sandbox.root().join("link")).unwrap();
+    new("link").good();
+    assert!(sandbox.read("real/README.md").starts_with("# real\n"));
+    new("..").bad().says("is not empty");
+    new(".").bad().says("that is where you are: name a new directory");
+}
+
 #[test]
 fn wrong_answers() {
     let sandbox = Sandbox::new();

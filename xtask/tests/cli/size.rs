@@ -118,10 +118,7 @@ fn what_changed_since_a_revision() {
     let path = path(&sandbox, "default", 0);
     sandbox.run(&format!("size --since {path}")).good().says("growth against ");
     sandbox.run("size default tool").good().says("in both: 2 paths");
-    sandbox
-        .run("size --since no-such-branch")
-        .bad()
-        .says("git knows no revision `no-such-branch`; see `git log`");
+    sandbox.run("size --since no-such-branch").bad().says("git knows no commit `no-such-branch` here");
     sandbox.run("size --since -x").wrong_usage();
 }
 

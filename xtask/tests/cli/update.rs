@@ -105,6 +105,8 @@ fn every_flake_gets_the_same_revision() {
 
 #[test]
 fn a_dry_run_without_inputs_says_so() {
+    let none = Sandbox::new().file("flake.nix", "{outputs = _: {};}");
+    none.run("update a").bad().says("no flake has the input `a`, nor any other");
     let sandbox = Sandbox::new().packages(&[("default", "echo > $out")]);
     sandbox.run("--dry-run update").good().says("no flake has inputs: there is nothing to update");
 }

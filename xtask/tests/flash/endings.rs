@@ -4,12 +4,14 @@ use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use camino::Utf8Path;
+use serde_json::json;
 use unix::sys::signal::{Signal, kill};
 use unix::unistd::Pid;
 
 use crate::disk::{LoopDevice, PlayedDisk, no_disks};
+use crate::guest::companion;
 use crate::support::wait::{processes_with, wait_for};
-use crate::{end, flash, pack, run, with_image, writing};
+use crate::{confirmed, end, flash, pack, run, with_image, writing};
 
 /// 10 ms for each write of the kernel's: a few seconds for the image.
 const SLOW: &[&str] = &["--filter=delay", "memory", "64M", "wdelay=30ms"];
@@ -132,4 +134,44 @@ fn the_image_changes_meanwhile() {
     let run = end(&sandbox, child).bad();
     let run = run.says("changed");
     drop(run.says("is not bootable: flash again"));
+}
+
+/// It would be overwritten by itself: also where only the kernel sees that it lies there.
+#[test]
+fn the_image_is_on_the_disk() {
+    if no_disks(&["mke2fs"]) {
+        return;
+    }
+    let (sandbox, _) = with_image(4);
+    let device = LoopDevice::new(&sandbox.temp().join("disk"), 16 << 20);
+    pack("mke2fs", &["-q"], Utf8Path::new(&device.path));
+    let script = "mount \"$0\" /mnt && cp sd.img /mnt && exec \"$@\"";
+    let started = |words: &[&str], confirmed: &[String]| {
+        let stick = device.as_stick(sandbox.temp());
+        let mut command = Command::new(&stick[0]);
+        command.args(&stick[1..]).args(["sh", "-ec", script, &device.path]).args(words).args(confirmed);
+        command.env_clear().envs(sandbox.environment()).current_dir(sandbox.root());
+        command
+    };
+    let words = [env!("CARGO_BIN_EXE_xtask"), "flash", "/mnt/sd.img"];
+    let refused = run(&sandbox, started(&words, &confirmed(&device))).bad();
+    let says = format!("error: `/mnt/sd.img` is on {} itself, which is mounted at /mnt; copy", device.name());
+    drop(refused.says(&says));
+
+    // Whatever it was told: what it cannot open or unmount costs nothing.
+    for (image, unmount, says) in [
+        ("/mnt/sd.img", json!([["umount", "/mnt"]]), "busy"),
+        ("/no.img", json!([]), "cannot open `/no.img`"),
+    ] {
+        let job = json!({
+            "disk": {"path": device.path, "number": null, "size": 16 << 20, "sector": 512, "facts": []},
+            "image": {"path": image, "format": "raw", "size": 4 << 20, "sha256": "00"},
+            "before": unmount, "after": [], "eject": null,
+        });
+        let script = format!("printf '%s\\n' '{job}' | {} write", companion());
+        let answer = run(&sandbox, started(&["sh", "-c", &script], &[])).bad();
+        assert!(answer.stdout.contains(says) && answer.stderr.is_empty(), "{}", answer.text());
+    }
+    // Where ext4 has nothing, and a disk that was begun has words.
+    assert!(device.content()[..1024].iter().all(|it| *it == 0));
 }

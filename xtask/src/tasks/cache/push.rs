@@ -37,7 +37,7 @@ pub(super) struct Push {
 impl Push {
     pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
         cx.record(self.timings, &self.words());
-        let destination = Destination::of(cx, self.to.as_deref(), self.jobs.map(usize::from))?;
+        let destination = Destination::of(cx, Some("--to"), self.to.as_deref(), self.jobs.map(usize::from))?;
         let paths = self.paths(cx)?;
         // With `--json` the plan is in the JSON.
         if cx.globals.dry_run && !cx.ui.style().json {

@@ -20,7 +20,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn run(self, cx: &mut Context) -> anyhow::Result<Report> {
-        let destination = Destination::of(cx, self.to.as_deref(), self.jobs.map(usize::from))?;
+        let destination = Destination::of(cx, Some("--to"), self.to.as_deref(), self.jobs.map(usize::from))?;
         let job = pusher::watch_job(cx, &destination, &[], None)?;
         if cx.globals.dry_run {
             cx.ui.status(&format!("would push to {} what is built", destination.url));

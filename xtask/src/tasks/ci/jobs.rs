@@ -146,6 +146,8 @@ fn problems(
         if cx.interrupt.came().is_some() {
             break;
         }
+        // The line before may have written files.
+        cx.changed();
         let done = if words[0] == "cargo" {
             cargo::run(cx, job, &words[1..], service, reported)
         } else {

@@ -73,6 +73,9 @@ fn json(job: &Job) -> Value {
         "aws": job.aws,
         "timeout_minutes": job.timeout,
         "group": job.group,
+        "runner": job.runner,
+        "queue": job.queue,
+        "env": job.env,
         "matrix": job.matrix.is_some(),
         "when": {
             "paths": job.when.paths,

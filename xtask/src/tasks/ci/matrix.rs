@@ -73,6 +73,9 @@ impl Matrix {
             flakes: &flake_names(cx),
         };
         let choices = choosing.choices();
+        for system in self.system.iter().filter(|it| !choices.iter().any(|choice| choice.system == **it)) {
+            cx.ui.warning(&format!("no flake has an output for `{system}`"));
+        }
         let gone = before.map_or(0, |it| it.keys().filter(|it| !now.contains_key(*it)).count());
         Ok(self.report(cx, &choices, gone))
     }

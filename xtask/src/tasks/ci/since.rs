@@ -9,7 +9,9 @@ use xshell::cmd;
 use crate::ci::output::{Output, Outputs, State};
 use crate::context::Context;
 use crate::files::write_atomic;
+use crate::memory;
 use crate::outputs;
+use crate::revision::outside_hook;
 use crate::worktree::{self, Worktree};
 
 /// The version of the memory's files; another one is ignored.
@@ -31,6 +33,8 @@ pub(super) fn base(cx: &Context, revision: Option<&str>) -> anyhow::Result<Optio
         let commit = worktree::merge_base(cx, revision)?;
         return Ok(Some(Since { name: shown(cx, revision, &commit), commit }));
     }
+    // Without git, or where it refuses to answer, that is the reason, and no branch that is missing.
+    let head = worktree::commit(cx, "HEAD")?;
     let branch = target(cx);
     let remote = format!("origin/{branch}");
     let found = [remote.as_str(), &branch].into_iter().find(|it| worktree::commit(cx, it).is_ok());
@@ -40,7 +44,7 @@ pub(super) fn base(cx: &Context, revision: Option<&str>) -> anyhow::Result<Optio
         )
     })?;
     let commit = worktree::merge_base(cx, found)?;
-    if commit == worktree::commit(cx, "HEAD")? && !is_dirty(cx)? {
+    if commit == head && !is_dirty(cx)? {
         return Ok(None);
     }
     Ok(Some(Since { name: shown(cx, found, &commit), commit }))
@@ -64,10 +68,8 @@ fn target(cx: &Context) -> String {
 /// Whether tracked files differ from HEAD.
 pub(super) fn is_dirty(cx: &Context) -> anyhow::Result<bool> {
     let (sh, top) = (&cx.sh, worktree::top(cx)?);
-    let told = cmd!(sh, "git -C {top} --no-optional-locks status --porcelain --untracked-files=no")
-        .quiet()
-        .read()
-        .context("cannot ask git what has changed")?;
+    let status = cmd!(sh, "git -C {top} --no-optional-locks status --porcelain --untracked-files=no");
+    let told = outside_hook(status).quiet().read().context("cannot ask git what has changed")?;
     Ok(!told.is_empty())
 }
 
@@ -95,7 +97,7 @@ pub(super) fn outputs(
         let memory = Memory { version: FORMAT, outputs: found.clone().into_iter().collect() };
         let lasting = |it: &State| !matches!(it, State::Broken(why) if crate::inventory::is_passing(why));
         if found.values().all(lasting) {
-            write_atomic(&file, &serde_json::to_vec(&memory)?)?;
+            memory::forgive(cx, write_atomic(&file, &serde_json::to_vec(&memory)?));
         }
         found
     };

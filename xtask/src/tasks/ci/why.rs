@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::nix::derivations::{self, Graph};
 use crate::plan::Step;
 use crate::report::Report;
+use crate::revision::outside_hook;
 use crate::selection::{Selected, Selection};
 use crate::source_changes;
 use crate::worktree::{self, Worktree};
@@ -117,7 +118,7 @@ fn marks(cx: &Context, revision: &str) -> anyhow::Result<Vec<String>> {
     let (sh, top) = (&cx.sh, worktree::top(cx)?);
     let args = ["show", "--no-patch", "--format=%H %ct %cd", "--date=format:%Y%m%d%H%M%S", revision];
     // Nix writes times in UTC.
-    let told = cmd!(sh, "git -C {top} {args...}")
+    let told = outside_hook(cmd!(sh, "git -C {top} {args...}"))
         .env("TZ", "UTC")
         .quiet()
         .read()

@@ -58,7 +58,11 @@ pub(super) fn choose(cx: &Context, named: Option<&Utf8Path>) -> anyhow::Result<U
         if path.is_dir() {
             bail!("`{named}` is a directory; name the image in it");
         }
-        return path.canonicalize_utf8().with_context(|| format!("there is no image `{named}`"));
+        let path = path.canonicalize_utf8().with_context(|| format!("there is no image `{named}`"))?;
+        if !path.is_file() {
+            bail!("`{named}` is a device or a pipe; an image is a file, which is read twice");
+        }
+        return Ok(path);
     }
     let newest = newest(&cx.workspace.root)?;
     cx.ui.status(&format!("the newest image is `{newest}`"));
