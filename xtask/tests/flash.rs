@@ -14,6 +14,8 @@ mod faulty;
 mod good;
 #[path = "flash/guest.rs"]
 mod guest;
+#[path = "flash/installer.rs"]
+mod installer;
 #[expect(dead_code, reason = "most of it is for tests of other verbs")]
 mod support;
 #[path = "flash/usb.rs"]

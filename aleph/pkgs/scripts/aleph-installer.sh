@@ -12,16 +12,15 @@ if [ ! -b "$disk" ]; then
   printf 'aleph-installer: there is no disk %s\n' "$disk" >&2
   exit 1
 fi
-# The system that runs must not be on the disk.
-for mounted in / /boot /nix/store; do
-  source=$(findmnt --noheadings --output SOURCE --target "$mounted" || true)
-  case $source in
-  "$disk"*)
-    printf 'aleph-installer: %s is on %s; start from the stick\n' "$mounted" "$disk" >&2
-    exit 1
-    ;;
-  esac
-done
+# It may be a link, such as /dev/disk/by-id/....
+disk=$(readlink -f "$disk")
+# The system that runs must not be on the disk, through whatever layers; nor anything else that is in use.
+used=$(lsblk --noheadings --output MOUNTPOINTS "$disk" | tr -s '[:space:]' ' ')
+used=${used# }
+if [ -n "$used" ]; then
+  printf 'aleph-installer: %s is in use (%s); start from the stick\n' "$disk" "${used% }" >&2
+  exit 1
+fi
 
 lsblk --output NAME,SIZE,LABEL,MODEL "$disk"
 if [ "${1-}" != --yes ]; then
