@@ -153,12 +153,11 @@ fn what_others_build_is_pushed_while_we_watch() {
     let dir = sandbox.temp().join("cache");
     let sandbox = with_cache(sandbox, &format!("file://{dir}"));
     let watch = sandbox.start(&["cache", "watch"]);
-    let mut n = 0;
+    let (flake, mut n) = (sandbox.read("flake.nix"), 0);
     // Until it has looked at the store for the first time nothing is new to it: then another build is.
     wait_for("the watcher to push a build", || {
         n += 1;
-        let flake = sandbox.read("flake.nix").replace("echo dependency", &format!("echo {n} dependency"));
-        sandbox.untracked("flake.nix", &flake);
+        sandbox.untracked("flake.nix", &flake.replace("echo dependency", &format!("echo {n} dependency")));
         sandbox.run("build --no-link").good();
         (narinfos(&dir) >= 2).then_some(())
     });
