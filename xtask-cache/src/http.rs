@@ -28,6 +28,9 @@ const STRANGER: Duration = Duration::from_secs(15);
 /// Who says or takes nothing for so long is not there.
 const STALL: Duration = Duration::from_secs(30);
 
+/// And so many times as long who has to do something before the answer: a server puts large uploads together.
+const WORK: u32 = 10;
+
 /// How patient we are.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -279,7 +282,10 @@ impl Client {
                 .map_err(|it| Trouble::Final(Failure::local("cannot read what is to be uploaded", &it)))?;
             let mut reader = Metered { inner: reader, client: self, count: 0, keep: false };
             let builder = builder.header(header::CONTENT_LENGTH, content.size);
-            let answer = self.agent.run(builder.body(SendBody::from_reader(&mut reader)).map_err(bad)?);
+            let filled = builder.body(SendBody::from_reader(&mut reader)).map_err(bad)?;
+            let config = self.agent.configure_request(filled);
+            let work = if request.method == "POST" { WORK } else { 1 };
+            let answer = self.agent.run(config.timeout_per_read(Some(self.patience.stall * work)).build());
             reader.keep = answer.as_ref().is_ok_and(|it| it.status().is_success());
             answer
         } else {

@@ -75,12 +75,13 @@ impl Host {
         self.env("HOME").map(Utf8Path::new).context("HOME is not set")
     }
 
-    /// `${XDG_CACHE_HOME:-~/.cache}/elodin-xtask`: private Nix, its store, downloads.
+    /// `${XDG_CACHE_HOME:-~/.cache}/elodin-xtask`: private Nix, its store, downloads. A relative path there is ignored,
+    /// as the specification of these variables wants it.
     ///
     /// # Errors
     /// When neither `XDG_CACHE_HOME` nor `HOME` is set.
     pub fn cache_dir(&self) -> anyhow::Result<Utf8PathBuf> {
-        match self.env("XDG_CACHE_HOME") {
+        match self.env("XDG_CACHE_HOME").filter(|it| it.starts_with('/')) {
             Some(dir) => Ok(Utf8Path::new(dir).join("elodin-xtask")),
             None => Ok(self.home()?.join(".cache/elodin-xtask")),
         }
@@ -91,7 +92,7 @@ impl Host {
     /// # Errors
     /// When neither `XDG_STATE_HOME` nor `HOME` is set.
     pub fn state_dir(&self) -> anyhow::Result<Utf8PathBuf> {
-        match self.env("XDG_STATE_HOME") {
+        match self.env("XDG_STATE_HOME").filter(|it| it.starts_with('/')) {
             Some(dir) => Ok(Utf8Path::new(dir).join("elodin-xtask")),
             None => Ok(self.home()?.join(".local/state/elodin-xtask")),
         }

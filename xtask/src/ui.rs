@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
 
 use crate::columns;
 use crate::monitor::{Change, Monitor};
@@ -48,6 +49,8 @@ pub struct Ui {
     interrupt: Option<Interrupt>,
     /// Why a part of the result did not reach who waits for it.
     lost: RefCell<Option<std::io::Error>>,
+    /// What a dry run has told, where that becomes part of the JSON.
+    planned: RefCell<Vec<String>>,
 }
 
 impl Ui {
@@ -65,6 +68,7 @@ impl Ui {
             talked: Cell::new(Instant::now()),
             interrupt: None,
             lost: RefCell::default(),
+            planned: RefCell::default(),
         }
     }
 
@@ -102,12 +106,16 @@ impl Ui {
 
     /// A command that would run, under `--dry-run`: that is the result.
     pub fn planned(&self, command: &CommandLine<'_>) {
-        self.data(&command.to_string());
+        self.planned_script(&command.to_string());
     }
 
     /// Lines for a shell that would run, under `--dry-run`.
     pub fn planned_script(&self, script: &str) {
-        self.data(script);
+        if self.style.json {
+            self.planned.borrow_mut().push(script.to_owned());
+        } else {
+            self.data(script);
+        }
     }
 
     /// Tells what changed, to those who do not see the bars.
@@ -248,7 +256,7 @@ impl Ui {
         if self.style.json {
             // A child whose exit code is the result has told its own.
             if report.code.is_none() || !report.json.is_null() {
-                self.data(&format!("{:#}", report.json));
+                self.data(&format!("{:#}", self.json(report)));
             }
         } else {
             if !self.style.quiet || !report.ok {
@@ -269,6 +277,20 @@ impl Ui {
             }
             None => ExitCode::from(code),
         }
+    }
+
+    /// The one object that is printed, with what a dry run has told.
+    fn json(&self, report: &Report) -> Value {
+        let mut planned = self.planned.take();
+        let mut res = report.json.clone();
+        if res.is_null() {
+            planned.extend(report.lines.iter().cloned());
+            return json!({"version": 1, "ok": report.ok, "dry_run": planned});
+        }
+        if let Some(object) = res.as_object_mut().filter(|_| !planned.is_empty()) {
+            object.insert("dry_run".to_owned(), planned.into());
+        }
+        res
     }
 
     /// A table, in the room there is.
@@ -302,7 +324,7 @@ impl Ui {
         if self.style.json {
             self.data(&format!(
                 "{:#}",
-                serde_json::json!({"version": 1, "ok": false, "error": format!("{error:#}"), "hints": hints})
+                json!({"version": 1, "ok": false, "error": format!("{error:#}"), "hints": hints})
             ));
         }
         self.talk(&format!("{} {error:#}", self.paint("31;1", "error:")));

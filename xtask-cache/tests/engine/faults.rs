@@ -1,6 +1,7 @@
 //! Pushes over bad links, from bad machines, and ones that are killed.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use crate::support::{ID, Lab, Pushed, SECRET, noise};
 use serde_json::json;
 use xtask_cache::bucket::{Access, Bucket, Patience};
 use xtask_cache::failure::Kind;
+use xtask_cache::http::{Client, Content, Request};
 use xtask_cache::machine::Machine;
 
 const BUSY: &str =
@@ -218,6 +220,29 @@ fn a_dead_cache_is_not_an_empty_one() {
     let (url, patience) = (lab.url_at(&lab.address), Patience::default());
     let bucket = Bucket::open(&url, Access::Write, &machine(SystemTime::now), patience, 1);
     assert_eq!(bucket.unwrap().get("x").unwrap(), None);
+}
+
+/// Whoever asks again meanwhile is told that there is no such upload.
+#[test]
+fn who_has_to_work_for_the_answer_is_waited_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            drop(client.read(&mut [0; 4096]));
+            std::thread::sleep(Duration::from_secs(3));
+            drop(client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        }
+    });
+    let second = Duration::from_secs(1);
+    let patience = Patience { total: second, stall: 2 * second, ..Patience::default() };
+    let client = Client::new(&url, &machine(SystemTime::now), patience, 1).unwrap();
+    let send = |method| {
+        let request = Request { method, url: url.clone(), headers: Vec::new(), content: Content::bytes(b"") };
+        client.send(&request, &Vec::new)
+    };
+    assert_eq!(send("POST").unwrap().status, 200);
+    assert_eq!(send("GET").unwrap_err().kind, Kind::Unreachable);
 }
 
 /// A directory of 24 MB, in which two of five fit: they wait for each other.

@@ -52,14 +52,24 @@ pub fn repair(cx: &mut Context, findings: &[Finding]) -> anyhow::Result<bool> {
     let mut changed = false;
     for finding in findings.iter().filter(|it| it.rule.id == "fod-hash-mismatch") {
         let found = find(cx, finding);
-        let [place] = found.as_slice() else { continue };
-        if place.edits.len() != 1 {
-            continue;
-        }
+        let lines: Vec<String> =
+            found.iter().flat_map(|it| it.edits.iter().map(|edit| line(cx, it, edit))).collect();
+        let place = match (found.as_slice(), lines.as_slice()) {
+            ([place], [_]) => place,
+            (_, []) => {
+                cx.ui.warning("no hash was replaced: no tracked Nix file of this repository has it");
+                continue;
+            }
+            (_, many) => {
+                let all = many.join(", ");
+                cx.ui.warning(&format!("no hash was replaced: it stands in {all}; edit the right one"));
+                continue;
+            }
+        };
         let new = splice(&place.text, &place.edits);
         let shown = place.file.strip_prefix(&cx.workspace.root).unwrap_or(&place.file).to_owned();
         cx.ui.status(diff(&place.text, &new, shown.as_str()).trim_end());
-        if !cx.confirm(&format!("put what came into {}?", quoted(shown.as_str())))? {
+        if cx.globals.dry_run || !cx.confirm(&format!("put what came into {}?", quoted(shown.as_str())))? {
             continue;
         }
         write_atomic(&place.file, new.as_bytes())?;

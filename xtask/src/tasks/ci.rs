@@ -56,7 +56,7 @@ impl Ci {
         jobs::check(cx, verbs)?;
         cx.record(self.timings, &["ci"]);
         match self.verb {
-            None => jobs::run(cx, verbs, &self.jobs, self.junit.as_deref()),
+            None => Ok(jobs::run(cx, verbs, &self.jobs, self.junit.as_deref())),
             Some(Verb::List(_)) => Ok(list::List::run(cx)),
             Some(Verb::Matrix(it)) => it.run(cx),
             Some(Verb::Why(it)) => it.run(cx),

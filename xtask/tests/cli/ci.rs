@@ -88,6 +88,15 @@ fn a_job_that_fails_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_hides_no_result() {
+    let sandbox = Sandbox::new().file("xtask.toml", JOBS).file("out/there", "");
+    let run = sandbox.run("ci nix --junit out").bad().says("error: cannot write `$WORK/out`: Is a directory");
+    assert!(table(&run.stderr).contains("nix  good"), "{}", run.text());
+    let json = sandbox.run("ci nix --junit out --json").bad().json();
+    assert_eq!((&json["ok"], &json["results"][0]["ok"]), (&false.into(), &true.into()), "{json}");
+}
+
+#[test]
 fn only_the_jobs_asked_for() {
     let sandbox = a_crate("pub fn f() {}\n");
     expect![[r#"

@@ -168,6 +168,8 @@ fn one_broken_output_hides_no_other() {
     sandbox.untracked("flake.nix", "{");
     let run = sandbox.run("ci matrix --json").good().says("cannot be evaluated: ");
     assert!(run.stdout.contains("\"part#a\""), "{}", run.text());
+    let run = sandbox.run("ci lint");
+    assert!(run.stderr.contains("warning: nothing is known of `.`, which cannot be"), "{}", run.text());
 }
 
 /// One output takes more than a process may have.

@@ -53,7 +53,7 @@ fn a_log_of_a_ci_system() {
           > line 30 of fail-1
           > error: boom 1
         cause [builder-exit]: the builder of `fail-1` ended with a failure; its own last lines say why
-        cure: read them from the first error on; all of them: `nix log /nix/store/HASH-fail-1.drv`
+        cure: read them from the first error on; all of them: `$NIX log /nix/store/HASH-fail-1.drv`
         --- stderr
     "#]]
     .assert_eq(&want.text());
@@ -190,6 +190,27 @@ fn a_wrong_hash_is_found_and_replaced() {
         run.text()
     );
     assert_eq!(sandbox.read("result"), "");
+}
+
+#[test]
+fn a_hash_that_is_not_replaced_says_why() {
+    let zero = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let sandbox = Sandbox::without_nix().file("a.nix", &format!("{{ hash = \"{zero}\"; }}\n"));
+    let log = |specified: &str| {
+        format!(
+            "error: hash mismatch in fixed-output derivation '/nix/store/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-src.drv':\n         \
+             specified: {specified}\n            got:    sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+        )
+    };
+    let run = |args: &str, specified: &str| sandbox.run_with(args, log(specified).as_bytes()).good();
+    run("-n explain --fix --yes", zero).says("+{ hash = \"sha256-47DEQ");
+    assert!(sandbox.read("a.nix").contains(zero), "a dry run changes nothing");
+    let other = "sha256-BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    run("explain --fix --yes", other)
+        .says("no hash was replaced: no tracked Nix file of this repository has it");
+    let sandbox = sandbox.file("b.nix", &format!("\"{zero}\"\n"));
+    let run = sandbox.run_with("explain --fix --yes", log(zero).as_bytes()).good();
+    run.says("no hash was replaced: it stands in a.nix:1, b.nix:1; edit the right one");
 }
 
 #[test]

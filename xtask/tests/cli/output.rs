@@ -86,6 +86,21 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     sandbox.told(run).bad().says("error: cannot write the result");
 }
 
+/// One object, whatever a dry run has to tell.
+#[test]
+fn a_dry_run_as_json() {
+    let sandbox = chain();
+    for (args, told) in [("build", "build --json"), ("check", "flake check"), ("ci", "cargo xtask check")] {
+        let lines = sandbox.run(&format!("{args} -n")).good().stdout;
+        assert!(lines.contains(told), "{args}: {lines}");
+        let json = sandbox.run(&format!("{args} -n --json")).good().json();
+        let planned: Vec<&str> =
+            json["dry_run"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
+        assert_eq!(planned.join("\n") + "\n", lines);
+        assert_eq!((&json["version"], &json["ok"]), (&1.into(), &true.into()), "{json}");
+    }
+}
+
 /// What reaches a terminal, byte by byte.
 fn typescript(sandbox: &Sandbox, args: &str) -> String {
     let file = sandbox.temp().join("typescript");

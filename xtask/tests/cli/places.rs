@@ -128,6 +128,13 @@ fn where_nothing_can_be_kept() {
     .assert_eq(&run.text());
 }
 
+/// Or there would be a Nix, with its store, in each directory that one stands in.
+#[test]
+fn a_relative_directory_for_what_is_kept_is_ignored() {
+    let sandbox = Sandbox::without_nix().env("XDG_STATE_HOME", "state");
+    sandbox.run("setup undo").bad().says("`$TEMP/home/.local/state/elodin-xtask/changes`");
+}
+
 #[test]
 fn a_flake_in_a_directory_of_the_workspace_only() {
     let sandbox = Sandbox::new();

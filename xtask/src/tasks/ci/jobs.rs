@@ -30,22 +30,17 @@ pub(super) fn check(cx: &Context, verbs: Verbs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn run(
-    cx: &mut Context,
-    verbs: Verbs,
-    names: &[String],
-    junit: Option<&Utf8Path>,
-) -> anyhow::Result<Report> {
+pub(super) fn run(cx: &mut Context, verbs: Verbs, names: &[String], junit: Option<&Utf8Path>) -> Report {
     let jobs = match chosen(cx, names) {
         Ok(jobs) => jobs,
         Err(error) => {
             cx.ui.fail(&error);
-            return Ok(Report { code: Some(2), ..Report::default() });
+            return Report { code: Some(2), ..Report::default() };
         }
     };
     if cx.globals.dry_run {
         let lines = jobs.iter().flat_map(list::lines).collect();
-        return Ok(Report { lines, ..Report::done() });
+        return Report { lines, ..Report::done() };
     }
     let service = Service::of(&cx.host);
     let mut results: Vec<JobResult> = Vec::new();
@@ -56,16 +51,21 @@ pub(super) fn run(
         };
         results.push(result);
     }
-    if let Some(file) = junit {
-        write_atomic(&cx.dir.join(file), junit::xml(&results).as_bytes())?;
-    }
-    summary(cx, service, &results)?;
-    Ok(Report {
+    let file = junit.map(|it| write_atomic(&cx.dir.join(it), junit::xml(&results).as_bytes()));
+    let untold = [file.and_then(Result::err), summary(cx, service, &results).err()];
+    let mut res = Report {
         ok: results.iter().all(JobResult::is_good),
         table: result::table(&results),
         json: result::json(&results),
         ..Report::default()
-    })
+    };
+    // What the jobs came to is told all the same.
+    for error in untold.into_iter().flatten() {
+        res.notes.push(format!("{} {error:#}", cx.ui.paint("31;1", "error:")));
+        res.ok = false;
+        res.json["ok"] = false.into();
+    }
+    res
 }
 
 /// The jobs of these names; without names those that are for every machine like this.

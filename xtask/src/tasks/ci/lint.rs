@@ -45,6 +45,14 @@ impl Lint {
         let mut findings = Vec::new();
         findings.extend(planted(cx)?);
         let now = outputs::evaluate(cx, &|_| true)?;
+        let names = matrix::flake_names(cx);
+        for (output, state) in &now {
+            if let State::Broken(why) = state {
+                let name =
+                    output.name(names.get(&output.flake).map_or(output.flake.as_str(), String::as_str));
+                cx.ui.warning(&format!("nothing is known of `{name}`, which cannot be evaluated: {why}"));
+            }
+        }
         findings.extend(sources(cx, &now)?);
         findings.extend(uncached(cx, &now)?);
         let accept = &cx.workspace.manifest.ci.lint.accept;
