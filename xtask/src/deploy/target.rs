@@ -39,6 +39,13 @@ impl Target {
         }
     }
 
+    /// What a user types behind `ssh`, which takes no port in a name.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        let bare = Target { port: None, ..self.clone() };
+        self.port.map_or_else(|| bare.to_string(), |port| format!("-p {port} {bare}"))
+    }
+
     /// The address for ssh's `HostName`, where it is not the host itself.
     #[must_use]
     pub fn host_name(&self) -> Option<String> {
@@ -196,6 +203,13 @@ mod tests {
             let target: Target = text.parse().unwrap();
             let found = (target.to_string(), target.host(), target.store(), target.file_name());
             assert_eq!(found, (shown.into(), host.into(), store.into(), file.into()), "{text}");
+        }
+        for (text, typed) in [
+            ("you@aleph", "you@aleph"),
+            ("you@10.224.0.1:2222", "-p 2222 you@10.224.0.1"),
+            ("[fe80::1%usb0]:2222", "-p 2222 fe80::1%usb0"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().typed(), typed);
         }
         let zone: Target = "fe80::1%usb0".parse().unwrap();
         assert_eq!(zone.host_name().as_deref(), Some("fe80::1%%usb0"));

@@ -321,7 +321,9 @@ impl Transaction<'_> {
     fn what_to_check(&self) -> String {
         format!(
             "check: ssh {} readlink -f /run/current-system /nix/var/nix/profiles/system\n  old: {}\n  new: {}",
-            self.ssh.target, self.job.old.current, self.job.new
+            self.ssh.target.typed(),
+            self.job.old.current,
+            self.job.new
         )
     }
 }

@@ -95,7 +95,7 @@ impl Deploy {
             return Ok(session.already(more));
         }
         let difference = Difference::of(cx, ssh, facts, &new)?;
-        difference.check(facts, &ssh.target.to_string())?;
+        difference.check(facts, &ssh.target.typed())?;
         trust.check(facts, &difference)?;
         more["copied"] = json!({"paths": difference.missing.len(), "bytes": difference.size()});
         cx.ui.status(&from_to(&facts.current, new.as_str()));
