@@ -134,8 +134,8 @@ fn every_fault_is_found() {
     expect![[r#"
         Hole /nix/store/00000000gxnx-gone: the cache has no narinfo of it
         Unreadable 0000000wrxng.narinfo: 0000000wrxng.narinfo speaks of /nix/store/0000000mxvxd-moved
-        Unreadable 00000garblxd.narinfo: 00000garblxd.narinfo: line 1: no key
-        WrongStore 000xlsxwhxrx.narinfo: 000xlsxwhxrx.narinfo: `/opt/store/x-y` is no path of /nix/store
+        Unreadable 00000garblxd.narinfo: line 1: no key
+        WrongStore 000xlsxwhxrx.narinfo: `/opt/store/x-y` is no path of /nix/store
         Unsigned /nix/store/0000000nakxd-naked: nobody has signed it
         UnknownSigner /nix/store/000000fxrgxd-forged: signed by lab-1, and not validly by a trusted key
         UnknownSigner /nix/store/00000fxrxign-foreign: signed by other-1, and not validly by a trusted key
