@@ -163,7 +163,9 @@ fn job(words: &[String]) -> anyhow::Result<Cli> {
         anyhow::anyhow!("`{line}`: {first}")
     })?;
     match &cli.task {
-        _ if cli.global.dry_run => bail!("`{line}`: a job that only says what it would do is none"),
+        _ if cli.global.dry_run => bail!(
+            "`{line}`: a dry run does nothing, so no job can be one: take `--dry-run` out of it in xtask.toml"
+        ),
         Task::Ci(it) if it.runs_jobs() => bail!("`{line}`: a job cannot run jobs"),
         Task::Run(_) | Task::Shell(_) => {
             bail!("`{line}`: it would replace this process, so no job can run it")

@@ -92,6 +92,8 @@ struct Pool {
     dir: Utf8PathBuf,
     interrupt: Interrupt,
     workers: usize,
+    /// What each process may have, in MiB.
+    memory: u32,
 }
 
 /// Paths of one flake that are asked for at once.
@@ -107,7 +109,8 @@ type Answer<T> = (usize, Vec<String>, Result<T, String>);
 impl Pool {
     fn new(cx: &mut Context) -> anyhow::Result<Pool> {
         let program = cx.nix()?.program.clone();
-        let limit = u64::from(cx.workspace.manifest.ci.eval_memory) << 20;
+        let memory = cx.workspace.manifest.ci.eval_memory;
+        let limit = u64::from(memory) << 20;
         let mut env = cx.host.env.clone();
         // The collector's own limit works on every system, and ends in an error that says what it is.
         env.insert("GC_MAXIMUM_HEAP_SIZE".into(), limit.to_string().into());
@@ -116,7 +119,7 @@ impl Pool {
             .map_or(cores, |it| usize::try_from(it.saturating_sub(RESERVE) / limit.max(1)).unwrap_or(cores));
         let workers = cores.min(fit).max(1);
         let dir = cx.workspace.root.clone();
-        Ok(Pool { program, env, dir, interrupt: cx.interrupt.clone(), workers })
+        Ok(Pool { program, env, dir, interrupt: cx.interrupt.clone(), workers, memory })
     }
 
     /// What there is to evaluate, by flake; what cannot even be listed is broken.
@@ -315,7 +318,12 @@ impl Pool {
             Ok(exit) => {
                 let failed = monitor.failures.iter().map(|it| it.said.clone());
                 let told = failed.chain(monitor.errors.iter().cloned()).chain(silence(&exit, &monitor));
-                Err(told.collect::<Vec<_>>().join("\n"))
+                let told = told.collect::<Vec<_>>().join("\n");
+                let more = format!(
+                    "out of memory: it may have {} MiB; set eval-memory under [ci] in xtask.toml",
+                    self.memory
+                );
+                Err(if told == "out of memory" { more } else { told })
             }
         }
     }

@@ -184,7 +184,11 @@ fn an_output_that_takes_too_much_memory() {
     let outputs = json["outputs"].as_array().unwrap();
     let errors: Vec<String> =
         outputs.iter().filter_map(|it| Some(format!("{}: {}", it["name"], it["error"].as_str()?))).collect();
-    assert_eq!(errors, ["\"b\": out of memory"], "{json}");
+    assert_eq!(
+        errors,
+        ["\"b\": out of memory: it may have 200 MiB; set eval-memory under [ci] in xtask.toml"],
+        "{json}"
+    );
     assert!(outputs.iter().any(|it| it["name"] == "a"), "{json}");
 }
 

@@ -60,7 +60,9 @@ pub(super) fn choose(cx: &Context, named: Option<&Utf8Path>) -> anyhow::Result<U
         }
         let path = path.canonicalize_utf8().with_context(|| format!("there is no image `{named}`"))?;
         if !path.is_file() {
-            bail!("`{named}` is a device or a pipe; an image is a file, which is read twice");
+            bail!(
+                "`{named}` is a device or a pipe; an image is a file, which is read twice: copy it into one first"
+            );
         }
         return Ok(path);
     }
